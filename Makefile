@@ -1,0 +1,279 @@
+# qemu-web-desktop: build, install, demo and tests.  `make help` tells more.
+#
+# One static archive holds every floor of src/; a program gets from it only
+# the objects that it needs, and --as-needed drops the libraries that it does
+# not, so the CGI links jansson, qrencode and libmd and nothing else.
+#
+# Everything made goes to build/, but for the two programs, which are put
+# where the tree keeps them: cgi-bin/qemu-web-desktop and bin/qwdctl.
+
+VERSION := 1.0.0
+
+SHELL := /bin/bash
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+BUILD := build
+CGI := cgi-bin/qemu-web-desktop
+CTL := bin/qwdctl
+NET := bin/qwd-net
+
+# ---- Compiler ---------------------------------------------------------------
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin AR),default)
+AR := gcc-ar
+endif
+CLANG := clang
+
+WERROR := -Werror
+WARNINGS := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wformat=2 \
+	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wwrite-strings -Wcast-align -Wpointer-arith -Wundef \
+	-Wvla -Wswitch-enum -Wnull-dereference -Wdouble-promotion \
+	-Wimplicit-fallthrough -Wdate-time
+GCC_WARNINGS := -Wlogical-op -Wduplicated-cond -Wduplicated-branches \
+	-Wjump-misses-init -Walloca
+HARDENING := -fstack-protector-strong -fstack-clash-protection \
+	-fcf-protection -fPIE -D_FORTIFY_SOURCE=3
+LINK_HARDENING := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+
+LANGUAGE := -std=c17 -D_GNU_SOURCE -DQWD_VERSION='"$(VERSION)"' -iquote src
+CFLAGS := -O2 -g
+LDFLAGS :=
+# The instrumented builds set these in place of the hardening.
+SANITIZE :=
+
+compile_flags = $(LANGUAGE) $(WARNINGS) $(GCC_WARNINGS) $(WERROR) \
+	$(if $(SANITIZE),$(SANITIZE),$(HARDENING)) $(CPPFLAGS) $(CFLAGS)
+link_flags = $(if $(SANITIZE),$(SANITIZE),$(LINK_HARDENING)) \
+	-Wl,--as-needed $(LDFLAGS)
+
+CGI_LIBS := -ljansson -lqrencode -lmd
+CTL_LIBS := -ljansson -lmd -lcurl -lcrypto
+NET_LIBS := -ljansson -lmd -lcurl -lldap -llber -lcrypto
+
+# ---- Sources ----------------------------------------------------------------
+
+# The floors that the CGI and qwdctl share, from the ground up; one that does
+# not exist yet is empty.
+FLOORS := base sys conf session auth vm run farm web
+FLOOR_SRC := $(wildcard $(FLOORS:%=src/%/*.c))
+CTL_SRC := $(wildcard src/ctl/*.c)
+NET_SRC := $(wildcard src/net/*.c)
+CGI_SRC := $(wildcard cgi-bin/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+# Whatever else lies in tests/unit helps all unit tests; so in tests/fuzz.
+UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_HELP_SRC := $(filter-out $(FUZZ_SRC),$(wildcard tests/fuzz/*.c))
+
+OBJ := $(BUILD)/obj
+FLOOR_OBJ := $(FLOOR_SRC:%.c=$(OBJ)/%.o)
+CTL_OBJ := $(CTL_SRC:%.c=$(OBJ)/%.o)
+NET_OBJ := $(NET_SRC:%.c=$(OBJ)/%.o)
+CGI_OBJ := $(CGI_SRC:%.c=$(OBJ)/%.o)
+UNIT_HELP_OBJ := $(UNIT_HELP_SRC:%.c=$(OBJ)/%.o)
+FUZZ_HELP_OBJ := $(FUZZ_HELP_SRC:%.c=$(OBJ)/%.o)
+LIB := $(BUILD)/libqwd.a
+CTL_LIB := $(BUILD)/libctl.a
+NET_LIB := $(BUILD)/libnet.a
+UNIT := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+
+# ---- Programs ---------------------------------------------------------------
+
+.PHONY: all programs unit-programs fuzz-programs
+all: programs
+programs: $(if $(CGI_SRC),$(CGI)) $(if $(CTL_SRC),$(CTL)) $(NET)
+unit-programs: $(UNIT)
+fuzz-programs: $(FUZZ)
+
+$(OBJ)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	@$(CC) $(compile_flags) -MMD -MP -c -o $@ $<
+
+$(LIB): $(FLOOR_OBJ)
+$(CTL_LIB): $(CTL_OBJ)
+$(NET_LIB): $(NET_OBJ)
+$(LIB) $(CTL_LIB) $(NET_LIB):
+	@echo '  AR    $@'
+	@mkdir -p $(@D)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(CGI): $(CGI_OBJ) $(LIB)
+	@echo '  LINK  $@'
+	@mkdir -p $(@D)
+	@$(CC) $(link_flags) -o $@ $^ $(CGI_LIBS)
+
+$(CTL): $(CTL_OBJ) $(LIB)
+	@echo '  LINK  $@'
+	@mkdir -p $(@D)
+	@$(CC) $(link_flags) -o $@ $^ $(CTL_LIBS)
+
+$(NET): $(NET_OBJ) $(LIB)
+	@echo '  LINK  $@'
+	@mkdir -p $(@D)
+	@$(CC) $(link_flags) -o $@ $^ $(NET_LIBS)
+
+# A unit test has its own main(); those of qwdctl and qwd-net stay in their
+# archives.
+$(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_HELP_OBJ) $(CTL_LIB) $(NET_LIB) $(LIB)
+	@echo '  LINK  $@'
+	@mkdir -p $(@D)
+	@$(CC) $(link_flags) -o $@ $^ -lcmocka $(CGI_LIBS) $(NET_LIBS)
+
+$(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_HELP_OBJ) $(CTL_LIB) $(NET_LIB) $(LIB)
+	@echo '  LINK  $@'
+	@mkdir -p $(@D)
+	@$(CC) $(link_flags) -fsanitize=fuzzer -o $@ $^ $(CGI_LIBS) $(NET_LIBS)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# ---- Instrumented builds, each in a directory of its own ---------------------
+
+SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+IN_ASAN := BUILD=build/asan CGI=build/asan/qemu-web-desktop \
+	CTL=build/asan/qwdctl NET=build/asan/qwd-net CFLAGS='-O1 -g'
+IN_FUZZ := BUILD=build/libfuzzer CC='$(CLANG)' AR=ar GCC_WARNINGS= \
+	CFLAGS='-O1 -g'
+
+.PHONY: asan-programs libfuzzer-programs
+asan-programs:
+	@$(MAKE) --no-print-directory $(IN_ASAN) SANITIZE='$(SAN_FLAGS)' \
+		programs unit-programs
+libfuzzer-programs:
+	@$(MAKE) --no-print-directory $(IN_FUZZ) \
+		SANITIZE='-fsanitize=fuzzer-no-link $(SAN_FLAGS)' fuzz-programs
+
+# ---- Demo -------------------------------------------------------------------
+
+PORT ?= 8080
+
+# It ends with make, also when make is killed.
+.PHONY: demo guest
+demo:
+	+@exec setpriv --pdeathsig TERM tests/site/demo '$(PORT)' $(DEMO)
+
+# The guest of the tests, and the demo's first; the desktop is the demo's
+# affair, in the background.
+GUESTS := tests/site/guests
+guest: build/guests/tiny.iso
+build/guests/tiny.iso: $(wildcard $(GUESTS)/tiny.sh $(GUESTS)/lib.sh \
+		$(GUESTS)/kernel.*) $(shell find $(GUESTS)/tiny -type f)
+	@$(GUESTS)/tiny.sh $@
+
+# ---- Tests ------------------------------------------------------------------
+
+.PHONY: packages packages-build packages-run packages-check
+packages-%:
+	@tests/packages/install $*
+packages:
+	@tests/packages/install build run check
+
+CHECKS := unit lint asan valgrind fuzz e2e
+
+.PHONY: check $(CHECKS:%=check-%) check-long bench
+check: packages
+	+@tests/run $(CHECKS)
+$(CHECKS:%=check-%): check-%: packages
+	+@tests/run $*
+check-long: packages
+	+@LONG=1 tests/run $(CHECKS)
+bench: packages
+	+@tests/run bench
+
+include tests/lint/lint.mk
+
+# ---- Installation -----------------------------------------------------------
+
+# The paths are those that the program, the snippet for Apache and the Debian
+# package have built in; DESTDIR stages them.
+prefix := /usr
+sysconfdir := /etc
+cgidir := $(prefix)/lib/cgi-bin
+datadir := $(prefix)/share/qemu-web-desktop
+confdir := $(sysconfdir)/qemu-web-desktop
+mandir := $(prefix)/share/man
+
+HTML := $(shell find html -type f -printf '%P\n' 2>/dev/null)
+MAN := $(wildcard etc/man/*.[1-8])
+
+.PHONY: install uninstall
+install: all
+	install -d -m 755 '$(DESTDIR)$(cgidir)' '$(DESTDIR)$(prefix)/bin' \
+		'$(DESTDIR)$(confdir)' '$(DESTDIR)$(confdir)/config.d'
+	install -m 755 $(CGI) '$(DESTDIR)$(cgidir)/qemu-web-desktop'
+	ln -sfn qemu-web-desktop '$(DESTDIR)$(cgidir)/qemu-web-desktop.pl'
+	ln -sfn ../lib/cgi-bin/qemu-web-desktop \
+		'$(DESTDIR)$(prefix)/bin/qemu-web-desktop'
+	ln -sfn qemu-web-desktop '$(DESTDIR)$(prefix)/bin/qemu-web-desktop.pl'
+	$(if $(CTL_SRC),install -m 755 $(CTL) '$(DESTDIR)$(prefix)/bin/qwdctl')
+	for f in $(HTML); do \
+		install -D -m 644 "html/$$f" "$(DESTDIR)$(datadir)/html/$$f" \
+			|| exit 1; \
+	done
+	install -m 644 etc/apache.conf '$(DESTDIR)$(confdir)/apache.conf'
+	for f in $(wildcard machines.conf etc/config.conf); do \
+		to="$(DESTDIR)$(confdir)/$${f##*/}"; \
+		test -e "$$to" || install -m 644 "$$f" "$$to" || exit 1; \
+	done
+	for f in $(MAN); do \
+		install -D -m 644 "$$f" \
+			"$(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/}" || exit 1; \
+	done
+
+# The site's own files in /etc stay.
+uninstall:
+	rm -f '$(DESTDIR)$(cgidir)/qemu-web-desktop' \
+		'$(DESTDIR)$(cgidir)/qemu-web-desktop.pl' \
+		'$(DESTDIR)$(prefix)/bin/qemu-web-desktop' \
+		'$(DESTDIR)$(prefix)/bin/qemu-web-desktop.pl' \
+		'$(DESTDIR)$(prefix)/bin/qwdctl' \
+		'$(DESTDIR)$(confdir)/apache.conf'
+	rm -rf '$(DESTDIR)$(datadir)/html'
+	-rmdir '$(DESTDIR)$(datadir)'
+	for f in $(MAN); do \
+		rm -f "$(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/}"; \
+	done
+
+# ---- Cleaning ---------------------------------------------------------------
+
+.PHONY: clean distclean help
+# The guests took minutes to make: they stay until distclean.
+clean:
+	rm -f $(CGI) $(CTL) $(NET)
+	test ! -d build || find build -mindepth 1 -maxdepth 1 \
+		! -name guests ! -name demo -exec rm -rf {} +
+distclean: clean
+	rm -rf build bin
+
+define HELP
+make              build cgi-bin/qemu-web-desktop and bin/qwdctl
+make demo         a whole private site on this machine, until Ctrl-C
+                  (PORT=8080; installs Debian packages)
+make check        all tests: unit, lint, asan, valgrind, fuzz, e2e
+make check-unit   unit tests
+make check-lint   compiler, cppcheck, clang-tidy, shellcheck and our own rules
+make check-asan   unit tests under AddressSanitizer and UBSan
+make check-valgrind  unit tests under valgrind
+make check-fuzz   every fuzzer for 15 seconds
+make check-e2e    end-to-end tests with the real servers and a browser
+make check-long   all of them, with the slow cases and longer fuzzing
+make bench        speed and size, as ratios
+make packages     only install the Debian packages for all of the above
+make install      DESTDIR=... prefix=/usr
+make uninstall
+make clean        what was built, not the guests;  make distclean: all
+endef
+export HELP
+help:
+	@echo "$$HELP"

@@ -1,0 +1,63 @@
+# The rules that tools check; `make check-lint` runs each lint-* target.
+# Results are kept in build/lint, so that only what changed is looked at again.
+
+LINT := $(BUILD)/lint
+LINT_SRC := $(FLOOR_SRC) $(CTL_SRC) $(CGI_SRC)
+TEST_SRC := $(UNIT_SRC) $(UNIT_HELP_SRC) $(FUZZ_SRC) $(FUZZ_HELP_SRC) \
+	$(wildcard tests/lint/*.c)
+HEADERS := $(wildcard src/*/*.h tests/unit/*.h)
+
+LINTS := warnings banned floors headers cppcheck tidy shell templates
+.PHONY: lint $(LINTS:%=lint-%)
+lint: $(LINTS:%=lint-%)
+
+# Compiling is the lint: -Werror.
+lint-warnings: programs unit-programs
+
+# At -O0 and without _FORTIFY_SOURCE every call is still there by its name.
+lint-banned: $(LINT_SRC:%.c=$(LINT)/O0/%.o)
+	@tests/lint/banned $(LINT)/O0 $(LINT_SRC)
+
+$(LINT)/O0/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(LANGUAGE) -O0 -fno-builtin -MMD -MP -c -o $@ $<
+-include $(shell find $(LINT)/O0 -name '*.d' 2>/dev/null)
+
+lint-floors:
+	@tests/lint/floors
+
+lint-headers: $(HEADERS:%=$(LINT)/headers/%.ok)
+$(LINT)/headers/%.ok: % Makefile $(HEADERS)
+	@mkdir -p $(@D)
+	@echo '  ALONE $<'
+	@$(CC) $(LANGUAGE) $(WARNINGS) $(WERROR) -fsyntax-only -x c $<
+	@touch $@
+
+lint-cppcheck:
+	@mkdir -p $(LINT)/cppcheck
+	@cppcheck --quiet --std=c11 --language=c -D_GNU_SOURCE -D__GNUC__=12 \
+		-DQWD_VERSION='""' -Isrc --include=tests/lint/cppcheck.h \
+		--error-exitcode=1 --inline-suppr \
+		--enable=warning,performance,portability \
+		--suppressions-list=tests/lint/cppcheck.txt \
+		--cppcheck-build-dir=$(LINT)/cppcheck -j 2 \
+		$(LINT_SRC) $(TEST_SRC)
+
+lint-tidy: $(LINT_SRC:%.c=$(LINT)/tidy/%.ok)
+$(LINT)/tidy/%.ok: %.c .clang-tidy $(OBJ)/%.o
+	@mkdir -p $(@D)
+	@echo '  TIDY  $<'
+	@clang-tidy --quiet $< -- $(LANGUAGE) 2>$@.err \
+		|| { cat $@.err >&2; exit 1; }
+	@touch $@
+
+# Every file of ours that begins as a shell script.
+lint-shell:
+	@shellcheck -x $$(tests/lint/shell-scripts)
+
+lint-templates: $(if $(wildcard src/web/template.c),$(LINT)/templates)
+	@$(if $(wildcard src/web/template.c),$< $(wildcard html/desktop/*.html html/desktop/*.css),\
+		echo 'no src/web/template.c: nothing to check')
+$(LINT)/templates: $(OBJ)/tests/lint/templates.o $(LIB)
+	@mkdir -p $(@D)
+	@$(CC) $(link_flags) -o $@ $^ $(CGI_LIBS)
