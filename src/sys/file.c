@@ -1,0 +1,204 @@
+#include "sys/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int file_read(int dirfd, const char *name, bool follow, struct buf *out,
+	      struct err *e)
+{
+	AUTO_CLOSE int fd = -1;
+	struct stat st;
+
+	/* O_NONBLOCK: a fifo that somebody planted must not hang us. */
+	fd = openat(dirfd, name,
+		    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY |
+			    (follow ? 0 : O_NOFOLLOW));
+	if (fd < 0 && errno == ENOENT)
+		return err_set(e, ERR_NOT_FOUND, "%s does not exist", name);
+	if (fd < 0 && errno == ELOOP)
+		return err_set(e, ERR_DAMAGED, "%s is a symbolic link", name);
+	if (fd < 0 && errno == ENXIO) /* a socket */
+		return err_set(e, ERR_DAMAGED, "%s is no regular file", name);
+	if (fd < 0)
+		return err_sys(e, "cannot open %s", name);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "cannot stat %s", name);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_DAMAGED, "%s is no regular file", name);
+	for (;;) {
+		char piece[16384];
+		ssize_t got = read(fd, piece, sizeof(piece));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_sys(e, "cannot read %s", name);
+		if (got == 0)
+			return 0;
+		buf_add(out, piece, (size_t)got);
+		if (buf_failed(out))
+			return err_set(e, ERR_TOO_LARGE, "%s is too large",
+				       name);
+	}
+}
+
+int file_write_all(int fd, const void *bytes, size_t len)
+{
+	const char *p = bytes;
+
+	while (len) {
+		ssize_t put = write(fd, p, len);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -1;
+		p += put;
+		len -= (size_t)put;
+	}
+	return 0;
+}
+
+int file_replace(int dirfd, const char *name, const void *bytes, size_t len,
+		 unsigned mode, bool durable, struct err *e)
+{
+	AUTO_FREE char *temporary = NULL;
+	AUTO_CLOSE int fd = -1;
+
+	/* The writer of a file is alone (it holds the file's lock), so a
+	 * temporary of that name is what a crash left behind. */
+	if (asprintf(&temporary, "%s.tmp", name) < 0) {
+		temporary = NULL;
+		return err_set(e, ERR_SYSTEM, "no memory");
+	}
+	if (unlinkat(dirfd, temporary, 0) < 0 && errno != ENOENT)
+		return err_sys(e, "cannot remove %s", temporary);
+	fd = openat(dirfd, temporary,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return err_sys(e, "cannot make %s", temporary);
+	if (file_write_all(fd, bytes, len) < 0 ||
+	    fchmod(fd, mode) < 0 || (durable && fsync(fd) < 0) ||
+	    renameat(dirfd, temporary, dirfd, name) < 0) {
+		err_sys(e, "cannot write %s", name);
+		unlinkat(dirfd, temporary, 0);
+		return -1;
+	}
+	if (durable) {
+		AUTO_FREE char *copy = strdup(name);
+		AUTO_CLOSE int parent = -1;
+		char *slash = copy ? strrchr(copy, '/') : NULL;
+
+		if (slash)
+			slash[slash == copy] = '\0';
+		parent = openat(dirfd, slash ? copy : ".",
+				O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (parent < 0 || fsync(parent) < 0)
+			return err_sys(e, "cannot sync the directory of %s",
+				       name);
+	}
+	return 0;
+}
+
+int file_make_dirs(const char *path, unsigned mode, struct err *e)
+{
+	AUTO_FREE char *copy = strdup(path);
+	struct stat st;
+
+	if (!copy)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	for (char *slash = copy; slash && *slash;) {
+		slash = strchr(slash + 1, '/');
+		if (slash)
+			*slash = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+			return err_sys(e, "cannot make directory %s", copy);
+		if (slash)
+			*slash = '/';
+	}
+	if (stat(path, &st) < 0)
+		return err_sys(e, "cannot make directory %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(e, ERR_DAMAGED, "%s is no directory", path);
+	return 0;
+}
+
+int file_private_dir(int dirfd, const char *name, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	if (mkdirat(dirfd, name, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, "cannot make directory %s", name);
+	fd = openat(dirfd, name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+		return err_set(e, ERR_DAMAGED, "%s is no real directory", name);
+	if (fd < 0)
+		return err_sys(e, "cannot open directory %s", name);
+	if (fstat(fd, &st) < 0) {
+		err_sys(e, "cannot stat %s", name);
+		close(fd);
+		return -1;
+	}
+	if (st.st_uid != geteuid() || (st.st_mode & 077)) {
+		close(fd);
+		return err_set(e, ERR_DAMAGED,
+			       "%s must belong to user %u with mode 0700", name,
+			       (unsigned)geteuid());
+	}
+	return fd;
+}
+
+/* Remove what is in the open directory; takes the descriptor over. */
+static int empty_dir(int fd, const char *name, struct err *e)
+{
+	DIR *dir = fdopendir(fd);
+	const struct dirent *entry;
+	int result = 0;
+
+	if (!dir) {
+		err_sys(e, "cannot read directory %s", name);
+		close(fd);
+		return -1;
+	}
+	while (result == 0 && (entry = readdir(dir)) != NULL) {
+		if (strcmp(entry->d_name, ".") == 0 ||
+		    strcmp(entry->d_name, "..") == 0)
+			continue;
+		result = file_remove_tree(dirfd(dir), entry->d_name, e);
+	}
+	closedir(dir);
+	return result;
+}
+
+int file_remove_tree(int dirfd, const char *name, struct err *e)
+{
+	int fd;
+
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_sys(e, "cannot remove %s", name);
+	fd = openat(dirfd, name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "cannot open %s", name);
+	if (empty_dir(fd, name, e) < 0)
+		return -1;
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_sys(e, "cannot remove %s", name);
+	return 0;
+}
+
+char *file_join(const char *a, const char *b)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", a, b) < 0)
+		return NULL;
+	return path;
+}
