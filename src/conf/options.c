@@ -1,0 +1,229 @@
+#include "conf/options.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "conf/ini.h"
+#include "conf/options_table.h"
+#include "sys/file.h"
+
+enum { CONFIG_FILE_MAX = 1024 * 1024 };
+
+struct one_file {
+	struct config *config;
+	int line[CONFIG_OPTION_COUNT]; /* where it was set, 0 = not yet */
+};
+
+int config_init(struct config *ret_config, struct err *e)
+{
+	AUTO_CONFIG struct config c = { .file = strdup("") };
+
+	if (!c.file)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
+		if (option_default(&option_table[i], &c, e) < 0)
+			return -1;
+	*ret_config = c;
+	c = (struct config){ .file = NULL };
+	return 0;
+}
+
+void config_release(struct config *c)
+{
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
+		option_release(&option_table[i], c);
+	free(c->file);
+	c->file = NULL;
+}
+
+/* Names with '-' for '_' and without regard to which. */
+static bool same_name(const char *a, const char *b)
+{
+	for (; *a && *b; a++, b++)
+		if ((*a == '-' ? '_' : *a) != *b)
+			return false;
+	return *a == *b;
+}
+
+/* The option's index, or -1. */
+static int find(const char *name)
+{
+#define ALIAS(alias, name) { #alias, CONFIG_##name },
+	static const struct {
+		const char *alias;
+		int index;
+	} aliases[] = { CONFIG_ALIASES(ALIAS) };
+#undef ALIAS
+
+	for (int i = 0; i < CONFIG_OPTION_COUNT; i++)
+		if (same_name(name, option_table[i].name))
+			return i;
+	for (size_t i = 0; i < ARRAY_LEN(aliases); i++)
+		if (same_name(name, aliases[i].alias))
+			return aliases[i].index;
+	return -1;
+}
+
+int config_set(struct config *c, const char *name, const char *value,
+	       struct err *e)
+{
+	int i = find(name);
+
+	if (i < 0)
+		return err_set(e, ERR_CONFIG, "%.60s: there is no such option",
+			       name);
+	if (option_set(&option_table[i], c, value, e) < 0)
+		return -1;
+	c->is_set[i] = true;
+	return 0;
+}
+
+static int set_line(void *arg, const struct ini_line *line, struct err *e)
+{
+	struct one_file *f = arg;
+	int i;
+
+	if (!line->key)
+		return err_set(e, ERR_CONFIG, "there are no sections here");
+	i = find(line->key);
+	if (i >= 0 && f->line[i])
+		return err_set(e, ERR_CONFIG,
+			       "%s: set already in line %d of this file",
+			       line->key, f->line[i]);
+	if (config_set(f->config, line->key, line->value, e) < 0)
+		return -1;
+	f->line[i] = line->number;
+	return 0;
+}
+
+static int read_file(struct config *c, const char *file, struct err *e)
+{
+	struct one_file f = { .config = c };
+
+	return ini_read(file, CONFIG_FILE_MAX, set_line, &f, e);
+}
+
+/* `name` in the directory of `file`; NULL if no memory. */
+static char *beside(const char *file, const char *name)
+{
+	const char *slash = strrchr(file, '/');
+	char *path;
+
+	if (asprintf(&path, "%.*s%s", slash ? (int)(slash - file + 1) : 0, file,
+		     name) < 0)
+		return NULL;
+	return path;
+}
+
+static int is_fragment(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.' && text_ends(entry->d_name, ".conf");
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int read_fragments(struct config *c, const char *file, struct err *e)
+{
+	AUTO_FREE char *dir = beside(file, "config.d");
+	struct dirent **list;
+	int result = 0;
+	int count;
+
+	if (!dir)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	count = scandir(dir, &list, is_fragment, by_bytes);
+	if (count < 0 && errno == ENOENT)
+		return 0;
+	if (count < 0)
+		return err_sys(e, "cannot read directory %s", dir);
+	for (int i = 0; i < count; i++) {
+		AUTO_FREE char *path = file_join(dir, list[i]->d_name);
+
+		if (result == 0 && !path)
+			result = err_set(e, ERR_SYSTEM, "no memory");
+		if (result == 0)
+			result = read_file(c, path, e);
+		free(list[i]);
+	}
+	free(list);
+	return result;
+}
+
+int config_read(struct config *c, const char *file, bool must_exist,
+		struct err *e)
+{
+	struct err failure = ERR_INIT;
+	char *copy;
+
+	if (read_file(c, file, &failure) == 0) {
+		copy = strdup(file);
+		if (!copy)
+			return err_set(e, ERR_SYSTEM, "no memory");
+		free(c->file);
+		c->file = copy;
+	} else if (must_exist || failure.code != ERR_NOT_FOUND) {
+		*e = failure;
+		return -1;
+	}
+	return read_fragments(c, file, e);
+}
+
+/* Fill an empty path; takes `value` over. */
+static int derive(char **member, char *value, struct err *e)
+{
+	if (**member) {
+		free(value);
+		return 0;
+	}
+	if (!value)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	free(*member);
+	*member = value;
+	return 0;
+}
+
+/* True if `path` is `dir` or lies below it, by their names. */
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 &&
+	       (path[len] == '\0' || path[len] == '/');
+}
+
+int config_finish(struct config *c, struct err *e)
+{
+	const char *const private[][2] = {
+		{ "dir_service", c->dir_service },
+		{ "dir_machines", c->dir_machines },
+		{ "dir_snapshots", c->dir_snapshots },
+		{ "dir_cfg", c->dir_cfg },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(private); i++)
+		if (is_below(private[i][1], c -> dir_html))
+			return err_set(e, ERR_CONFIG,
+				       "%s: %s is below dir_html, which the "
+				       "web server shows to everybody",
+				       private[i][0], private[i][1]);
+	if (derive(&c->dir_machines, file_join(c->dir_service, "machines"), e) <
+		    0 ||
+	    derive(&c->dir_snapshots, file_join(c->dir_service, "snapshots"),
+		   e) < 0 ||
+	    derive(&c->machines_conf,
+		   beside(*c->file ? c->file : CONFIG_DEFAULT_FILE,
+			  "machines.conf"),
+		   e) < 0)
+		return -1;
+	if (strcmp(c->dir_machines, c->dir_snapshots) == 0)
+		return err_set(e, ERR_CONFIG,
+			       "dir_machines and dir_snapshots are both %s: "
+			       "images and overlays must lie apart",
+			       c->dir_machines);
+	return 0;
+}

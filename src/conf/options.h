@@ -1,0 +1,193 @@
+/*
+ * The configuration: one table of options gives the struct, the parser, the
+ * defaults, the ranges, `qwdctl config`, `--help` and the manual page's list.
+ *
+ * Sources, later ones win: the built-in default, FILE (config.conf), the
+ * files *.conf of the directory config.d beside FILE in byte order, then
+ * `--name=value` of the command line (never under a web server).  The files
+ * are INI without sections: `name = value` lines, '#' or ';' at the start of
+ * a line begins a comment, blank lines are skipped.  Strict: an unknown name,
+ * a name twice in one file, trailing junk, a value out of range, a NUL or
+ * invalid UTF-8 is ERR_CONFIG with "FILE:LINE: sentence".
+ */
+#ifndef QWD_CONF_OPTIONS_H
+#define QWD_CONF_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+/* Where the configuration is when nothing else is said. */
+#define CONFIG_DEFAULT_FILE "/etc/qemu-web-desktop/config.conf"
+
+/*
+ * X(kind, name, default, min, max, help).  Kinds and their C types:
+ *   STR    char *     one line of text of `min` to `max` bytes; some have a
+ *                     form of their own (options_values.c)
+ *   PATH   char *     absolute path, or empty where the default is empty;
+ *                     kept without '/' at its end
+ *   INT    long long  integer within [min, max]
+ *   MILLI  long long  decimal number, kept in thousandths, [min, max] too
+ *   BOOL   bool
+ *   ENUM   char *     one of the words of `help` up to its first ':', which
+ *                     are separated by '|'
+ *   COLOUR char *     #rrggbb
+ *   NOTE   (nothing)  accepted for old configurations, has no effect: a note
+ *                     by config_notes() says why (`help`)
+ */
+#define CONFIG_OPTIONS(X)                                                      \
+	X(STR, service, "qemu-web-desktop", 1, 40,                             \
+	  "name of the service, prefix of session names: a-z, 0-9 and -")      \
+	X(STR, service_url, "", 0, 255,                                        \
+	  "public base URL, as https://desktop.lab.example; links, QR codes "  \
+	  "and mails are built on it (empty: the web server's own name)")      \
+	X(PATH, dir_html, "/usr/share/qemu-web-desktop/html", 0, 0,            \
+	  "pages: templates and assets, in its folder desktop")                \
+	X(PATH, dir_service, "/var/lib/qemu-web-desktop", 0, 0,                \
+	  "the service's own files: catalogue, machines, snapshots")           \
+	X(PATH, dir_machines, "", 0, 0,                                        \
+	  "master images (empty: machines below dir_service)")                 \
+	X(PATH, dir_snapshots, "", 0, 0,                                       \
+	  "overlays of running sessions (empty: snapshots below dir_service)") \
+	X(PATH, dir_cfg, "", 0, 0,                                             \
+	  "session records and sockets (empty: a private directory below "     \
+	  "/tmp); a directory that others share gets a private one below it")  \
+	X(PATH, dir_novnc, "/usr/share/novnc", 0, 0,                           \
+	  "noVNC, with its vnc.html")                                          \
+	X(STR, dir_websockify, "websockify", 1, 255,                           \
+	  "the websockify program: a path, or a name found in /usr/bin")       \
+	X(PATH, machines_conf, "", 0, 0,                                       \
+	  "list of machines (empty: machines.conf beside config.conf)")        \
+	X(STR, machine, "", 0, 255, "machine that a start by hand uses")       \
+	X(INT, snapshot_lifetime, 86400, 60, 31536000,                         \
+	  "longest lifetime of a session, in seconds")                         \
+	X(INT, service_stop_grace, 10, 0, 3600,                                \
+	  "seconds that a guest has to power off before it is ended")          \
+	X(INT, snapshot_alloc_cpu, 1, 1, 512, "cores of a session by default") \
+	X(MILLI, snapshot_alloc_mem, 4000, 64, 8192000,                        \
+	  "memory of a session by default, in GB")                             \
+	X(MILLI, snapshot_alloc_disk, 10000, 100, 65536000,                    \
+	  "empty disk of a session on an ISO image, in GB")                    \
+	X(MILLI, service_max_load, 800, 0, 1000000,                            \
+	  "load of the host above which no session starts, 1 = all cores")     \
+	X(INT, service_max_instance_nb, 10, 1, 100000,                         \
+	  "sessions at a time")                                                \
+	X(INT, service_max_session_nb_per_user, 3, 1, 100000,                  \
+	  "sessions at a time for one user")                                   \
+	X(MILLI, service_max_cpu_fraction_nb_per_user, 300, 1, 100000,         \
+	  "share of the host's cores for one user")                            \
+	X(MILLI, service_max_mem_fraction_nb_per_user, 300, 1, 1000,           \
+	  "share of the host's memory for one user")                           \
+	X(INT, service_port, 6080, 0, 65535,                                   \
+	  "TCP port of the display gateway (0: any free one)")                 \
+	X(STR, service_reverse_proxy, "", 0, 128,                              \
+	  "how the display is reached: /path = through the web server at that "\
+	  "path; :port or empty = at that port, or service_port, directly")    \
+	X(STR, qemu_exec, "auto", 1, 255,                                      \
+	  "QEMU program: auto, a name found in /usr/bin, or a path")           \
+	X(STR, qemu_exec_options, "auto", 1, 4096,                             \
+	  "QEMU's machine, CPU and accelerator options in place of auto")      \
+	X(ENUM, qemu_video, "auto", 0, 0,                                      \
+	  "auto|std|qxl|virtio|vmware|cirrus: video device of the guest")      \
+	X(ENUM, accel, "auto", 0, 0,                                           \
+	  "auto|kvm|tcg: accelerator; auto believes KVM only where it works")  \
+	X(ENUM, guest_network, "user", 0, 0,                                   \
+	  "user|none: user reaches the outside but nothing on this host")      \
+	X(BOOL, allow_anonymous, false, 0, 0,                                  \
+	  "serve everybody although no login is configured")                   \
+	X(STR, user_admin, "", 0, 4096,                                        \
+	  "administrators: exact user names, separated by commas")             \
+	X(INT, layout_level, 1, 0, 2,                                          \
+	  "0: minimal pages, 1: normal, 2: with technical details")            \
+	X(STR, layout_title, "Remote Desktop Service", 1, 100,                 \
+	  "title of the pages")                                                \
+	X(STR, layout_logo, "", 0, 255,                                        \
+	  "URL path of the facility's logo on this server (empty: our own)")   \
+	X(COLOUR, layout_color_accent, "#0b5cad", 0, 0,                        \
+	  "colour of buttons and links")                                       \
+	X(COLOUR, layout_color_accent_text, "#ffffff", 0, 0,                   \
+	  "colour of text on buttons")                                         \
+	X(COLOUR, layout_color_header, "#12263f", 0, 0,                        \
+	  "colour of the page's header")                                       \
+	X(COLOUR, layout_color_header_text, "#ffffff", 0, 0,                   \
+	  "colour of text in the page's header")                               \
+	X(BOOL, oneshot, false, 0, 0,                                          \
+	  "a session started by hand ends when its viewer leaves")             \
+	X(STR, service_proxy, "", 0, 255,                                      \
+	  "proxy for downloads, as http://proxy.lab.example:3128/")            \
+	X(NOTE, boot_delay, 0, 0, 0,                                           \
+	  "the answer comes at once and readiness is observed, not awaited")   \
+	X(NOTE, service_port_vnc, 0, 0, 0,                                     \
+	  "VNC listens on a private unix socket, never on a TCP port")
+
+/* Other accepted names: X(alias, name). */
+#define CONFIG_ALIASES(X)                                                      \
+	X(service_max_session_nb, service_max_instance_nb)
+
+#define CONFIG_MEMBER_STR(name) char *name;
+#define CONFIG_MEMBER_PATH(name) char *name;
+#define CONFIG_MEMBER_INT(name) long long name;
+#define CONFIG_MEMBER_MILLI(name) long long name;
+#define CONFIG_MEMBER_BOOL(name) bool name;
+#define CONFIG_MEMBER_ENUM(name) char *name;
+#define CONFIG_MEMBER_COLOUR(name) char *name;
+#define CONFIG_MEMBER_NOTE(name)
+#define CONFIG_MEMBER(kind, name, def, min, max, help) CONFIG_MEMBER_##kind(name)
+#define CONFIG_NUMBER(kind, name, def, min, max, help) CONFIG_##name,
+
+/* CONFIG_service, CONFIG_service_url, ...: indices for config.is_set. */
+enum config_option { CONFIG_OPTIONS(CONFIG_NUMBER) CONFIG_OPTION_COUNT };
+
+struct config {
+	CONFIG_OPTIONS(CONFIG_MEMBER)
+	char *file; /* the main file read, "" if it does not exist */
+	bool is_set[CONFIG_OPTION_COUNT]; /* said by a file or by hand */
+};
+
+#define AUTO_CONFIG __attribute__((cleanup(config_release)))
+
+/*
+ * Fill *ret_config with the defaults.  Empty dir_machines, dir_snapshots and
+ * machines_conf are filled by config_finish(), not here.
+ */
+MUST_CHECK int config_init(struct config *ret_config, struct err *e);
+
+/*
+ * Read `file` and its config.d over *c.  A missing main file is fine only if
+ * `must_exist` is false.  Values are checked one by one as they are set.
+ */
+MUST_CHECK int config_read(struct config *c, const char *file, bool must_exist,
+			   struct err *e);
+
+/*
+ * Set one option from text (as `--name=value` does).  '-' and '_' are the
+ * same in `name`.  ERR_CONFIG if unknown or refused; the message names it.
+ * On failure *c is as before.
+ */
+MUST_CHECK int config_set(struct config *c, const char *name,
+			  const char *value, struct err *e);
+
+/*
+ * Derive the empty directories, and check what depends on two options: images
+ * and overlays apart, and nothing of the service below dir_html.
+ */
+MUST_CHECK int config_finish(struct config *c, struct err *e);
+
+/* One line per old option that is set but has no effect, "NAME has no effect:
+ * WHY", to `out`. */
+void config_notes(const struct config *c, FILE *out);
+
+/*
+ * All options with their values (or, with `defaults`, the defaults) as a
+ * file that config_read() accepts, each with its help as a comment; of a NOTE
+ * only the comment "# NAME has no effect: WHY".
+ */
+void config_print(const struct config *c, bool defaults, FILE *out);
+
+/* `  --name=VALUE   help` lines, for --help. */
+void config_help(FILE *out);
+
+void config_release(struct config *c);
+
+#endif

@@ -1,0 +1,85 @@
+#include "conf/options.h"
+
+#include <string.h>
+
+#include "conf/options_table.h"
+
+/*
+ * Print words, each line with `indent` in front and at most 79 bytes; `column`
+ * is where the first line stands already.
+ */
+static void wrap(FILE *out, const char *words, const char *indent,
+		 size_t column)
+{
+	while (*words) {
+		size_t len = strcspn(words, " ");
+
+		if (column > strlen(indent) && column + 1 + len > 79) {
+			fprintf(out, "\n%s", indent);
+			column = strlen(indent);
+		}
+		column += (size_t)fprintf(out, " %.*s", (int)len, words);
+		words += len;
+		words += strspn(words, " ");
+	}
+	fputc('\n', out);
+}
+
+void config_notes(const struct config *c, FILE *out)
+{
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
+		if (option_table[i].kind == OPTION_NOTE && c->is_set[i])
+			fprintf(out, "%s has no effect: %s\n",
+				option_table[i].name, option_table[i].help);
+}
+
+static void print_option(const struct option *o, const struct config *c,
+			 FILE *out)
+{
+	AUTO_BUF struct buf value = BUF_INIT(8192);
+
+	option_format(o, c, &value);
+	fputc('#', out);
+	wrap(out, o->help, "#", 1);
+	fprintf(out, "%s =%s%s\n\n", o->name, value.len ? " " : "",
+		buf_str(&value));
+}
+
+static void print_note(const struct option *o, FILE *out)
+{
+	int column = fprintf(out, "# %s has no effect:", o->name);
+
+	wrap(out, o->help, "#", (size_t)column);
+	fputc('\n', out);
+}
+
+void config_print(const struct config *c, bool defaults, FILE *out)
+{
+	AUTO_CONFIG struct config fresh = { .file = NULL };
+	struct err e;
+
+	if (defaults && config_init(&fresh, &e) < 0) {
+		fprintf(out, "# %s\n", e.msg);
+		return;
+	}
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+		const struct option *o = &option_table[i];
+
+		if (o->kind == OPTION_NOTE)
+			print_note(o, out);
+		else
+			print_option(o, defaults ? &fresh : c, out);
+	}
+}
+
+void config_help(FILE *out)
+{
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+		const struct option *o = &option_table[i];
+
+		if (o->kind == OPTION_NOTE)
+			continue;
+		fprintf(out, "  --%s=VALUE\n       ", o->name);
+		wrap(out, o->help, "       ", 7);
+	}
+}

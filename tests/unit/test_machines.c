@@ -1,0 +1,191 @@
+/* src/conf/machines: machines.conf, read strictly. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "conf/machines.h"
+#include "scratch.h"
+
+#define SHA "E3B0C44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+struct refusal {
+	const char *text;
+	const char *message; /* whole */
+};
+
+static int parse(const char *text, struct machines *m, struct err *e)
+{
+	return machines_parse("machines.conf", text, strlen(text), m, e);
+}
+
+static void machines_come_in_the_order_of_the_file(void **state)
+{
+	AUTO_MACHINES struct machines m = { .list = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(
+		parse("# two machines\n"
+		      "[slax.iso]\n"
+		      "[ Debian 12,x@y+1=a-b_c.qcow2 ]\n"
+		      "description = Debian <12> & \xc3\xa9\n"
+		      "url=https://images.lab.example:8443/debian.qcow2?x=1\n"
+		      "sha256 = " SHA "\n",
+		      &m, &e),
+		0);
+	assert_int_equal(m.count, 2);
+	assert_string_equal(m.list[0].name, "slax.iso");
+	assert_string_equal(m.list[0].description, "slax.iso");
+	assert_string_equal(m.list[0].url, "");
+	assert_string_equal(m.list[0].sha256, "");
+	assert_string_equal(m.list[1].name, "Debian 12,x@y+1=a-b_c.qcow2");
+	assert_string_equal(m.list[1].description, "Debian <12> & \xc3\xa9");
+	assert_string_equal(m.list[1].url,
+			    "https://images.lab.example:8443/debian.qcow2?x=1");
+	assert_memory_equal(m.list[1].sha256, "e3b0c44298fc", 12);
+	assert_ptr_equal(machines_find(&m, "slax.iso"), &m.list[0]);
+	assert_null(machines_find(&m, "slax"));
+}
+
+static void an_empty_file_has_no_machines(void **state)
+{
+	AUTO_MACHINES struct machines m = { .list = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(parse("", &m, &e), 0);
+	assert_int_equal(m.count, 0);
+}
+
+static void what_is_wrong_is_refused_with_its_place(void **state)
+{
+	static const struct refusal table[] = {
+		{ "url = http://a/b\n",
+		  "machines.conf:1: url: stands before the first [machine]" },
+		{ "[a.iso]\nurk = http://a/b\n",
+		  "machines.conf:2: urk: there is no such key; there are "
+		  "description, url and sha256" },
+		{ "[a.iso]\n\n[b.iso]\n[a.iso]\n",
+		  "machines.conf:4: [a.iso] is there twice" },
+		{ "[a.iso]\nurl = http://a/b\nurl = http://a/c\n",
+		  "machines.conf:3: url: set twice for [a.iso]" },
+		{ "[../etc/passwd]\n",
+		  "machines.conf:1: [../etc/passwd] is not a file name of "
+		  "letters, digits and ._+@=,- of at most 200 bytes" },
+		{ "[.hidden]\n",
+		  "machines.conf:1: [.hidden] is not a file name of letters, "
+		  "digits and ._+@=,- of at most 200 bytes" },
+		{ "[json:{}]\n",
+		  "machines.conf:1: [json:{}] is not a file name of letters, "
+		  "digits and ._+@=,- of at most 200 bytes" },
+		{ "[]\n", "machines.conf:1: a section is written [name]" },
+		{ "[a.iso\n", "machines.conf:1: a section is written [name]" },
+		{ "[a.iso]\nurl = file:///etc/passwd\n",
+		  "machines.conf:2: url: 'file:///etc/passwd' must begin with "
+		  "https:// or http://" },
+		{ "[a.iso]\nurl = /srv/a.iso\n",
+		  "machines.conf:2: url: '/srv/a.iso' must begin with https:// "
+		  "or http://" },
+		{ "[a.iso]\nurl = http://a b/\n",
+		  "machines.conf:2: url: 'http://a b/' holds a character that "
+		  "must be written as %XX" },
+		{ "[a.iso]\nurl = https://ann:pw@a/b\n",
+		  "machines.conf:2: url: 'https://ann:pw@a/b' must not hold a "
+		  "user name or a password" },
+		{ "[a.iso]\nurl = https://a:b/c\n",
+		  "machines.conf:2: url: 'https://a:b/c' has no port number "
+		  "after the host's ':'" },
+		{ "[a.iso]\nsha256 = 1234\n",
+		  "machines.conf:2: sha256: '1234' is not 64 hexadecimal "
+		  "digits" },
+		{ "[a.iso]\ndescription =\n",
+		  "machines.conf:2: description: '' is empty" },
+		{ "[a.iso]\nqemu\n", "machines.conf:2: neither a comment nor "
+				     "`name = value'" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		AUTO_MACHINES struct machines m = { .list = NULL };
+		struct err e = ERR_INIT;
+
+		if (parse(table[i].text, &m, &e) == 0)
+			fail_msg("accepted: %s", table[i].text);
+		assert_int_equal(e.code, ERR_CONFIG);
+		assert_string_equal(e.msg, table[i].message);
+		assert_int_equal(m.count, 0);
+	}
+}
+
+static void a_name_of_201_bytes_is_refused(void **state)
+{
+	AUTO_MACHINES struct machines m = { .list = NULL };
+	struct err e = ERR_INIT;
+	char text[300];
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	text[0] = '[';
+	text[202] = ']';
+	assert_int_equal(machines_parse("m", text, 203, &m, &e), -1);
+	assert_int_equal(e.code, ERR_CONFIG);
+	assert_non_null(strstr(e.msg, "of at most 200 bytes"));
+	text[201] = ']';
+	assert_int_equal(machines_parse("m", text, 202, &m, &e), 0);
+	assert_int_equal(m.count, 1);
+}
+
+static void more_than_2000_machines_are_refused(void **state)
+{
+	AUTO_BUF struct buf text = BUF_INIT(1 << 20);
+	AUTO_MACHINES struct machines m = { .list = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (int i = 0; i < 2001; i++)
+		buf_printf(&text, "[m%d.iso]\n", i);
+	assert_int_equal(parse(buf_str(&text), &m, &e), -1);
+	assert_int_equal(e.code, ERR_CONFIG);
+	assert_string_equal(e.msg,
+			    "machines.conf:2001: more than 2000 machines");
+}
+
+static void a_missing_file_is_told_from_a_wrong_one(void **state)
+{
+	AUTO_MACHINES struct machines m = { .list = NULL };
+	AUTO_FREE char *path = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_true(asprintf(&path, "%s/machines.conf", scratch_path) > 0);
+	assert_int_equal(machines_read(path, &m, &e), -1);
+	assert_int_equal(e.code, ERR_NOT_FOUND);
+
+	scratch_puts("machines.conf", "[a.iso]\n\nxyz\n");
+	assert_int_equal(machines_read(path, &m, &e), -1);
+	assert_int_equal(e.code, ERR_CONFIG);
+	assert_non_null(strstr(e.msg, "/machines.conf:3: neither"));
+
+	scratch_puts("machines.conf", "[a.iso]\n");
+	assert_int_equal(machines_read(path, &m, &e), 0);
+	assert_int_equal(m.count, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(machines_come_in_the_order_of_the_file),
+		cmocka_unit_test(an_empty_file_has_no_machines),
+		cmocka_unit_test(what_is_wrong_is_refused_with_its_place),
+		cmocka_unit_test(a_name_of_201_bytes_is_refused),
+		cmocka_unit_test(more_than_2000_machines_are_refused),
+		cmocka_unit_test(a_missing_file_is_told_from_a_wrong_one),
+	};
+
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}

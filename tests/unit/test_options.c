@@ -1,0 +1,541 @@
+/* src/conf/options: the configuration, read strictly. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "conf/options.h"
+#include "scratch.h"
+
+struct setting {
+	const char *name;
+	const char *value;
+};
+
+struct refusal {
+	const char *text;
+	const char *message; /* a part of it */
+};
+
+static char *in_scratch(const char *name)
+{
+	char *path = NULL;
+
+	assert_true(asprintf(&path, "%s/%s", scratch_path, name) > 0);
+	return path;
+}
+
+static void init(struct config *c)
+{
+	struct err e = ERR_INIT;
+
+	assert_int_equal(config_init(c, &e), 0);
+}
+
+/* Read config.conf of the scratch directory over the defaults. */
+static int read_text(struct config *c, const char *text, struct err *e)
+{
+	AUTO_FREE char *path = in_scratch("config.conf");
+
+	scratch_puts("config.conf", text);
+	init(c);
+	return config_read(c, path, true, e);
+}
+
+/* `e` is ERR_CONFIG about the scratch file, with this part. */
+static void check_message(const struct err *e, const char *file,
+			  const char *part)
+{
+	AUTO_FREE char *path = in_scratch(file);
+
+	assert_int_equal(e->code, ERR_CONFIG);
+	if (strncmp(e->msg, path, strlen(path)) != 0 || !strstr(e->msg, part))
+		fail_msg("'%s' does not say '%s%s'", e->msg, path, part);
+}
+
+static void the_defaults_are_those_of_the_table(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+
+	(void)state;
+	init(&c);
+	assert_string_equal(c.service, "qemu-web-desktop");
+	assert_string_equal(c.dir_cfg, "");
+	assert_int_equal(c.snapshot_lifetime, 86400);
+	assert_int_equal(c.service_max_load, 800);
+	assert_false(c.allow_anonymous);
+	assert_string_equal(c.accel, "auto");
+	assert_string_equal(c.layout_color_accent, "#0b5cad");
+	assert_string_equal(c.file, "");
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
+		assert_false(c.is_set[i]);
+}
+
+static void a_file_sets_each_kind_of_option(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(read_text(&c,
+				   "# a comment\n"
+				   "  ; another\r\n"
+				   "\n"
+				   "layout_title=Desktops # of \"Ann\" = "
+				   "\xc3\xa9t\xc3\xa9\r\n"
+				   "\tservice_port  =  7080\t\n"
+				   "snapshot_alloc_mem = 1.5\n"
+				   "allow_anonymous = yes\n"
+				   "accel = tcg\n"
+				   "layout_color_accent = #12AB9f\n"
+				   "dir-machines = /srv/images//\n"
+				   "machine =\n"
+				   "user_admin = ann , bob.smith@lab.example",
+				   &e),
+			 0);
+	assert_string_equal(c.layout_title,
+			    "Desktops # of \"Ann\" = \xc3\xa9t\xc3\xa9");
+	assert_int_equal(c.service_port, 7080);
+	assert_int_equal(c.snapshot_alloc_mem, 1500);
+	assert_true(c.allow_anonymous);
+	assert_string_equal(c.accel, "tcg");
+	assert_string_equal(c.layout_color_accent, "#12AB9f");
+	assert_string_equal(c.dir_machines, "/srv/images");
+	assert_string_equal(c.machine, "");
+	assert_string_equal(c.user_admin, "ann,bob.smith@lab.example");
+	assert_true(c.is_set[CONFIG_accel]);
+	assert_false(c.is_set[CONFIG_service]);
+	assert_true(strstr(c.file, "/config.conf") != NULL);
+}
+
+static void a_line_that_is_wrong_is_refused_with_its_place(void **state)
+{
+	static const struct refusal table[] = {
+		{ "acel = tcg\n", ":1: acel: there is no such option" },
+		{ "\n\naccel = tgc\n",
+		  ":3: accel: 'tgc' is not one of auto|kvm|tcg" },
+		{ "accel =\n", ":1: accel: '' is not one of auto|kvm|tcg" },
+		{ "accel = kvm|tcg\n", ":1: accel: 'kvm|tcg' is not one of" },
+		{ "accel = TCG\n", ":1: accel: 'TCG' is not one of" },
+		{ "qemu_video = none\n", ":1: qemu_video: 'none' is not one "
+					 "of auto|std|qxl|virtio|vmware" },
+		{ "service_port = 6080\nservice_port = 6080\n",
+		  ":2: service_port: set already in line 1 of this file" },
+		{ "service_max_session_nb = 3\nservice_max_instance_nb = 3\n",
+		  ":2: service_max_instance_nb: set already in line 1" },
+		{ "service_port = 6080 # the gateway's\n",
+		  ":1: service_port: '6080 # the gateway's' is not a whole "
+		  "number from 0 to 65535" },
+		{ "service_port = 65536\n", "from 0 to 65535" },
+		{ "service_port = -1\n", "from 0 to 65535" },
+		{ "service_port = 0x50\n", "from 0 to 65535" },
+		{ "service_port =\n", ":1: service_port: '' is not a whole" },
+		{ "service_port = 99999999999999999999\n", "not a whole" },
+		{ "snapshot_alloc_mem = 0.063\n",
+		  "is not a number from 0.064 to 8192" },
+		{ "snapshot_alloc_mem = 4,5\n", "'4,5' is not a number" },
+		{ "service_max_mem_fraction_nb_per_user = 1.001\n",
+		  "is not a number from 0.001 to 1" },
+		{ "oneshot = maybe\n",
+		  ":1: oneshot: 'maybe' is neither yes nor no" },
+		{ "oneshot = Yes\n", "'Yes' is neither yes nor no" },
+		{ "dir_html = html\n",
+		  ":1: dir_html: 'html' is not an absolute path" },
+		{ "dir_html =\n", ":1: dir_html: '' is not an absolute path" },
+		{ "layout_color_accent = red\n", "'red' is not a colour" },
+		{ "layout_color_accent = #12345g\n", "is not a colour" },
+		{ "layout_title =\n", "layout_title: '' must not be empty" },
+		{ "[main]\n", ":1: there are no sections here" },
+		{ "[main\n", ":1: a section is written [name]" },
+		{ "[main] x\n", ":1: a section is written [name]" },
+		{ "[[a]]\n", ":1: a section is written [name]" },
+		{ "accel\n", ":1: neither a comment nor `name = value'" },
+		{ "= tcg\n", ":1: a name before '='" },
+		{ "$config{accel} = 1;\n", ":1: a name before '='" },
+		{ "layout_title = a\x01"
+		  "b\n",
+		  ":1: holds a control" },
+		{ "layout_title = a\rb\n", ":1: holds a control" },
+		{ "layout_title = caf\xe9\n",
+		  ":1: holds NUL or invalid UTF-8" },
+		{ "\xef\xbb\xbf"
+		  "accel = tcg\n",
+		  ":1: begins with a byte-" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		AUTO_CONFIG struct config c = { .file = NULL };
+		struct err e = ERR_INIT;
+
+		if (read_text(&c, table[i].text, &e) == 0)
+			fail_msg("accepted: %s", table[i].text);
+		check_message(&e, "config.conf", table[i].message);
+	}
+}
+
+static void a_nul_and_an_endless_line_are_refused(void **state)
+{
+	AUTO_FREE char *path = in_scratch("config.conf");
+	AUTO_CONFIG struct config c = { .file = NULL };
+	char line[9000];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	init(&c);
+	scratch_write("config.conf", "accel = tcg\nmachine = a\0b\n", 26);
+	assert_int_equal(config_read(&c, path, true, &e), -1);
+	check_message(&e, "config.conf", ":2: holds NUL or invalid UTF-8");
+
+	memset(line, 'a', sizeof(line));
+	scratch_write("config.conf", line, sizeof(line));
+	assert_int_equal(config_read(&c, path, true, &e), -1);
+	check_message(&e, "config.conf", ":1: longer than 8192 bytes");
+}
+
+static void a_value_with_a_form_of_its_own_is_checked(void **state)
+{
+	static const struct setting good[] = {
+		{ "service", "lab-2" },
+		{ "service_url", "" },
+		{ "service_url", "https://desktop.lab.example" },
+		{ "service_url", "http://[2001:db8::1]:8080" },
+		{ "service_reverse_proxy", "" },
+		{ "service_reverse_proxy", ":6443" },
+		{ "service_reverse_proxy", "/darts" },
+		{ "service_reverse_proxy", "/a/b_c.d-e" },
+		{ "layout_logo", "/logo/lab.svg" },
+		{ "dir_websockify", "/opt/bin/websockify" },
+		{ "qemu_exec", "qemu-system-aarch64" },
+		{ "machine", "slax.iso" },
+		{ "user_admin", "" },
+		{ "user_admin", "LAB\\ann, bob+x" },
+		{ "service_proxy", "http://proxy.lab.example:3128" },
+		{ "boot-delay", "anything" },
+		{ "service_max_session_nb", "7" },
+	};
+	static const struct setting bad[] = {
+		{ "service", "Lab" },
+		{ "service", "-lab" },
+		{ "service", "a/b" },
+		{ "service", "" },
+		{ "service_url", "desktop.lab.example" },
+		{ "service_url", "ftp://desktop.lab.example" },
+		{ "service_url", "HTTPS://desktop.lab.example" },
+		{ "service_url", "https://" },
+		{ "service_url", "https:///path" },
+		{ "service_url", "https://ann@desktop.lab.example" },
+		{ "service_url", "https://ann:pw@desktop.lab.example" },
+		{ "service_url", "https://desktop.lab.example/desktop" },
+		{ "service_url", "https://desktop.lab.example//" },
+		{ "service_url", "https://desktop.lab.example?x" },
+		{ "service_url", "https://desktop.lab.example#x" },
+		{ "service_url", "https://desktop.lab.example:0" },
+		{ "service_url", "https://desktop.lab.example:65536" },
+		{ "service_url", "https://desktop.lab.example:8o" },
+		{ "service_url", "https://desktop.lab.example:" },
+		{ "service_url", "https://desk_top.lab.example" },
+		{ "service_url", "https://[::1" },
+		{ "service_url", "https://a b" },
+		{ "service_url", "https://a\"b" },
+		{ "service_url", "javascript:alert(1)" },
+		{ "service_reverse_proxy", "/" },
+		{ "service_reverse_proxy", "/darts/" },
+		{ "service_reverse_proxy", "darts" },
+		{ "service_reverse_proxy", "//evil.example" },
+		{ "service_reverse_proxy", "/a/../b" },
+		{ "service_reverse_proxy", "/a/." },
+		{ "service_reverse_proxy", "/a?b" },
+		{ "service_reverse_proxy", ":" },
+		{ "service_reverse_proxy", ":0" },
+		{ "service_reverse_proxy", ":80/x" },
+		{ "layout_logo", "https://evil.example/x.svg" },
+		{ "layout_logo", "//evil.example/x.svg" },
+		{ "dir_websockify", "./websockify" },
+		{ "qemu_exec", "-x" },
+		{ "machine", "../etc/passwd" },
+		{ "user_admin", "ann,,bob" },
+		{ "user_admin", "ann," },
+		{ "user_admin", "*" },
+		{ "user_admin", "ann bob" },
+		{ "service_proxy", "socks5://proxy" },
+		{ "layout_title", "a\nb" },
+		{ "layout_title", "\xff" },
+	};
+	AUTO_CONFIG struct config c = { .file = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	init(&c);
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		if (config_set(&c, good[i].name, good[i].value, &e) < 0)
+			fail_msg("%s", e.msg);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		e = (struct err)ERR_INIT;
+		if (config_set(&c, bad[i].name, bad[i].value, &e) == 0)
+			fail_msg("%s accepted '%s'", bad[i].name, bad[i].value);
+		assert_int_equal(e.code, ERR_CONFIG);
+		assert_memory_equal(e.msg, bad[i].name, strlen(bad[i].name));
+		assert_true(strstr(e.msg, bad[i].value) != NULL);
+	}
+	assert_string_equal(c.service, "lab-2");
+	assert_string_equal(c.service_url, "http://[2001:db8::1]:8080");
+	assert_int_equal(c.service_max_instance_nb, 7);
+}
+
+static void the_last_slash_of_the_service_url_is_dropped(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	init(&c);
+	assert_int_equal(config_set(&c, "service_url",
+				    "https://desktop.lab.example:8443/", &e),
+			 0);
+	assert_string_equal(c.service_url, "https://desktop.lab.example:8443");
+}
+
+static void a_missing_main_file_is_fine_unless_it_must_exist(void **state)
+{
+	AUTO_FREE char *path = in_scratch("nowhere.conf");
+	AUTO_CONFIG struct config c = { .file = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	init(&c);
+	assert_int_equal(config_read(&c, path, false, &e), 0);
+	assert_string_equal(c.file, "");
+	assert_int_equal(config_read(&c, path, true, &e), -1);
+	assert_int_equal(e.code, ERR_NOT_FOUND);
+	assert_true(strstr(e.msg, "nowhere.conf does not exist") != NULL);
+}
+
+static void a_directory_as_main_file_is_refused(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	init(&c);
+	assert_int_equal(config_read(&c, scratch_path, false, &e), -1);
+	assert_int_equal(e.code, ERR_CONFIG);
+	assert_true(strstr(e.msg, "is no regular file") != NULL);
+}
+
+static void fragments_are_read_in_byte_order_over_the_main_file(void **state)
+{
+	AUTO_FREE char *path = in_scratch("config.conf");
+	AUTO_CONFIG struct config c = { .file = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(mkdirat(scratch_fd, "config.d", 0700), 0);
+	scratch_puts("config.conf", "service_port = 1\nlayout_level = 2\n");
+	scratch_puts("config.d/20-b.conf", "service_port = 3\n");
+	scratch_puts("config.d/10-a.conf", "service_port = 2\noneshot = on\n");
+	scratch_puts("config.d/30-c.conf~", "service_port = 4\n");
+	scratch_puts("config.d/.hidden.conf", "service_port = 5\n");
+	init(&c);
+	assert_int_equal(config_read(&c, path, true, &e), 0);
+	assert_int_equal(c.service_port, 3);
+	assert_int_equal(c.layout_level, 2);
+	assert_true(c.oneshot);
+
+	scratch_puts("config.d/20-b.conf", "\nport = 3\n");
+	assert_int_equal(config_read(&c, path, true, &e), -1);
+	check_message(&e, "config.d/20-b.conf", ":2: port: there is no such");
+	assert_int_equal(unlinkat(scratch_fd, "config.d/20-b.conf", 0), 0);
+	assert_int_equal(unlinkat(scratch_fd, "config.d/10-a.conf", 0), 0);
+}
+
+static void finish_derives_what_is_empty(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+	AUTO_FREE char *machines = in_scratch("machines.conf");
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(read_text(&c,
+				   "dir_service = /srv/qwd\n"
+				   "dir_snapshots = /fast\n",
+				   &e),
+			 0);
+	assert_int_equal(config_finish(&c, &e), 0);
+	assert_string_equal(c.dir_machines, "/srv/qwd/machines");
+	assert_string_equal(c.dir_snapshots, "/fast");
+	assert_string_equal(c.machines_conf, machines);
+	assert_string_equal(c.dir_cfg, "");
+}
+
+static void finish_without_a_file_looks_beside_the_default_one(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	init(&c);
+	assert_int_equal(config_finish(&c, &e), 0);
+	assert_string_equal(c.machines_conf,
+			    "/etc/qemu-web-desktop/machines.conf");
+}
+
+static void finish_refuses_directories_that_clash(void **state)
+{
+	static const struct refusal table[] = {
+		{ "dir_machines = /a\ndir_snapshots = /a\n",
+		  "dir_machines and dir_snapshots are both /a" },
+		{ "dir_html = /srv/www\ndir_machines = /srv/www/machines\n",
+		  "dir_machines: /srv/www/machines is below dir_html" },
+		{ "dir_html = /srv/www\ndir_service = /srv/www\n",
+		  "dir_service: /srv/www is below dir_html" },
+		{ "dir_html = /srv/www\ndir_cfg = /srv/www/x\n",
+		  "dir_cfg: /srv/www/x is below dir_html" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		AUTO_CONFIG struct config c = { .file = NULL };
+		struct err e = ERR_INIT;
+
+		assert_int_equal(read_text(&c, table[i].text, &e), 0);
+		assert_int_equal(config_finish(&c, &e), -1);
+		assert_int_equal(e.code, ERR_CONFIG);
+		assert_true(strstr(e.msg, table[i].message) != NULL);
+	}
+}
+
+static void a_neighbour_of_dir_html_is_not_below_it(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(read_text(&c,
+				   "dir_html = /srv/www\n"
+				   "dir_machines = /srv/www2\n",
+				   &e),
+			 0);
+	assert_int_equal(config_finish(&c, &e), 0);
+}
+
+/* What `print` writes; the caller frees. */
+static char *printed(const struct config *c, bool defaults)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(out);
+	config_print(c, defaults, out);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void what_is_printed_can_be_read_again(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+	AUTO_CONFIG struct config again = { .file = NULL };
+	AUTO_FREE char *first = NULL;
+	AUTO_FREE char *second = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(read_text(&c,
+				   "snapshot_alloc_mem = 1.25\n"
+				   "service_max_load = 0.05\n"
+				   "layout_title = # = \"x\"\n"
+				   "user_admin = ann,bob\n",
+				   &e),
+			 0);
+	assert_int_equal(config_finish(&c, &e), 0);
+	first = printed(&c, false);
+	assert_non_null(strstr(first, "\nsnapshot_alloc_mem = 1.25\n"));
+	assert_non_null(strstr(first, "\nservice_max_load = 0.05\n"));
+	assert_non_null(strstr(first, "\nallow_anonymous = no\n"));
+	assert_non_null(strstr(first, "\n# boot_delay has no effect: "));
+	if (read_text(&again, first, &e) < 0)
+		fail_msg("%s", e.msg);
+	second = printed(&again, false);
+	assert_string_equal(first, second);
+}
+
+static void printed_defaults_are_not_the_values(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+	AUTO_FREE char *text = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(read_text(&c, "service_port = 7\n", &e), 0);
+	text = printed(&c, true);
+	assert_non_null(strstr(text, "\nservice_port = 6080\n"));
+	assert_non_null(strstr(text, "\ndir_cfg =\n"));
+	for (const char *line = text; line; line = strchr(line + 1, '\n'))
+		assert_true(strcspn(line + 1, "\n") < 80);
+}
+
+static void an_option_without_effect_is_noted_only_if_set(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+	AUTO_FREE char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(read_text(&c, "boot_delay = 5\n", &e), 0);
+	config_notes(&c, out);
+	assert_int_equal(fclose(out), 0);
+	assert_string_equal(text, "boot_delay has no effect: the answer comes "
+				  "at once and readiness is observed, not "
+				  "awaited\n");
+}
+
+static void help_has_a_line_for_each_option(void **state)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	(void)state;
+	config_help(out);
+	assert_int_equal(fclose(out), 0);
+	assert_non_null(strstr(text, "  --service_port=VALUE\n"));
+	assert_non_null(strstr(text, "  --service_proxy=VALUE\n"));
+	assert_null(strstr(text, "--boot_delay"));
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_defaults_are_those_of_the_table),
+		cmocka_unit_test(a_file_sets_each_kind_of_option),
+		cmocka_unit_test(
+			a_line_that_is_wrong_is_refused_with_its_place),
+		cmocka_unit_test(a_nul_and_an_endless_line_are_refused),
+		cmocka_unit_test(a_value_with_a_form_of_its_own_is_checked),
+		cmocka_unit_test(the_last_slash_of_the_service_url_is_dropped),
+		cmocka_unit_test(
+			a_missing_main_file_is_fine_unless_it_must_exist),
+		cmocka_unit_test(a_directory_as_main_file_is_refused),
+		cmocka_unit_test(
+			fragments_are_read_in_byte_order_over_the_main_file),
+		cmocka_unit_test(finish_derives_what_is_empty),
+		cmocka_unit_test(
+			finish_without_a_file_looks_beside_the_default_one),
+		cmocka_unit_test(finish_refuses_directories_that_clash),
+		cmocka_unit_test(a_neighbour_of_dir_html_is_not_below_it),
+		cmocka_unit_test(what_is_printed_can_be_read_again),
+		cmocka_unit_test(printed_defaults_are_not_the_values),
+		cmocka_unit_test(an_option_without_effect_is_noted_only_if_set),
+		cmocka_unit_test(help_has_a_line_for_each_option),
+	};
+
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}
