@@ -1,0 +1,169 @@
+#include "auth/login.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sha256.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "sys/json.h"
+#include "sys/random.h"
+
+enum {
+	LOGIN_FILE_MAX = 4096,
+	TEMPORARY_MAX_S = 60, /* no writer takes longer */
+};
+
+struct hash {
+	char text[SHA256_DIGEST_STRING_LENGTH];
+};
+
+/* The file's name; false if `cookie` cannot be one of ours. */
+static bool hash_of(const char *cookie, struct hash *ret)
+{
+	size_t len = strlen(cookie);
+
+	return len == LOGIN_COOKIE_SIZE - 1 &&
+	       strspn(cookie, "abcdefghijklmnopqrstuvwxyz234567") == len &&
+	       SHA256Data((const uint8_t *)cookie, len, ret->text) != NULL;
+}
+
+static int open_logins(const struct store *st, struct err *e)
+{
+	int fd = file_private_dir(st->dir, "logins", e);
+
+	if (fd < 0)
+		err_prefix(e, "%s", st->path);
+	return fd;
+}
+
+int login_start(const struct store *st, const char *user,
+		char ret_cookie[LOGIN_COOKIE_SIZE], struct err *e)
+{
+	AUTO_CLOSE int dir = open_logins(st, e);
+	AUTO_JSON json_t *login = NULL;
+	AUTO_FREE char *text = NULL;
+	char cookie[LOGIN_COOKIE_SIZE];
+	long long now = clock_wall();
+	struct hash hash;
+
+	if (dir < 0 || random_text(cookie, LOGIN_COOKIE_SIZE - 1, e) < 0)
+		return -1;
+	login = json_pack("{si ss sI sI}", "version", 1, "user", user,
+			  "created", (json_int_t)now, "expires",
+			  (json_int_t)(now + LOGIN_LIFETIME_S));
+	text = login ? json_dumps(login, JSON_COMPACT) : NULL;
+	if (!text || !hash_of(cookie, &hash))
+		return err_set(e, ERR_SYSTEM, "cannot make a login");
+	if (file_replace(dir, hash.text, text, strlen(text), 0600, false, e) <
+	    0)
+		return -1;
+	memcpy(ret_cookie, cookie, sizeof(cookie));
+	return 0;
+}
+
+/* Read the login `file`: ERR_LOGIN unless it is whole and valid now. */
+static int read_login(const struct store *st, int dir, const char *file,
+		      struct identity *ret, struct err *e)
+{
+	AUTO_BUF struct buf text = BUF_INIT(LOGIN_FILE_MAX);
+	AUTO_JSON json_t *login = NULL;
+	long long now = clock_wall();
+	long long version;
+	long long expires;
+	const char *user;
+
+	if (file_read(dir, file, false, &text, e) < 0)
+		return e->code == ERR_SYSTEM ? -1 :
+					       err_set(e, ERR_LOGIN,
+						       "no such login");
+	login = json_parse_object(buf_str(&text), text.len, e);
+	if (!login || json_get_int(login, "version", 1, 1, &version, e) < 0 ||
+	    json_get_string(login, "user", sizeof(ret->user) - 1, &user, e) <
+		    0 ||
+	    json_get_int(login, "expires", 0, 1LL << 60, &expires, e) < 0 ||
+	    !session_user_ok(user))
+		return err_set(e, ERR_LOGIN, "the login is damaged");
+	/* The second test is for a clock that was set back. */
+	if (now >= expires || expires - now > LOGIN_LIFETIME_S)
+		return err_set(e, ERR_LOGIN, "the login has expired");
+	*ret = (struct identity){ .admin = access_is_admin(st->config, user) };
+	memcpy(ret->user, user, strlen(user) + 1);
+	return 0;
+}
+
+int login_find(const struct store *st, const char *cookie,
+	       struct identity *ret, struct err *e)
+{
+	AUTO_CLOSE int dir = -1;
+	struct hash hash;
+
+	if (!hash_of(cookie, &hash))
+		return err_set(e, ERR_LOGIN, "no such login");
+	dir = open_logins(st, e);
+	if (dir < 0)
+		return -1;
+	return read_login(st, dir, hash.text, ret, e);
+}
+
+int login_end(const struct store *st, const char *cookie, struct err *e)
+{
+	AUTO_CLOSE int dir = -1;
+	struct hash hash;
+
+	if (!hash_of(cookie, &hash))
+		return 0;
+	dir = open_logins(st, e);
+	if (dir < 0)
+		return -1;
+	if (unlinkat(dir, hash.text, 0) < 0 && errno != ENOENT)
+		return err_sys(e, "cannot remove a login");
+	return 0;
+}
+
+/* True if `file` is of no use to anybody any more. */
+static bool is_stale(const struct store *st, int dir, const char *file)
+{
+	struct err e = ERR_INIT;
+	struct identity ignored;
+	struct stat stat;
+
+	if (text_ends(file, ".tmp"))
+		return fstatat(dir, file, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
+		       clock_wall() - stat.st_mtime > TEMPORARY_MAX_S;
+	return read_login(st, dir, file, &ignored, &e) < 0 &&
+	       e.code == ERR_LOGIN;
+}
+
+int login_purge(const struct store *st, size_t *removed, struct err *e)
+{
+	int fd = open_logins(st, e);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	int result = 0;
+
+	*removed = 0;
+	if (!dir) {
+		if (fd < 0)
+			return -1;
+		close(fd);
+		return err_sys(e, "cannot read %s/logins", st->path);
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		const char *name = entry->d_name;
+
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+		    !is_stale(st, fd, name))
+			continue;
+		if (file_remove_tree(fd, name, e) < 0)
+			result = -1;
+		else
+			++*removed;
+	}
+	closedir(dir);
+	return result;
+}

@@ -1,0 +1,46 @@
+/*
+ * Logins: who is behind a cookie.
+ *
+ * The cookie is 160 random bits and says nothing.  What it stands for is the
+ * file logins/HASH of the store, HASH being the cookie's SHA-256 in
+ * hexadecimal, so that whoever reads the store learns no cookie:
+ *
+ *     {"version": 1, "user": "ann", "created": SECONDS, "expires": SECONDS}
+ *
+ * A login lasts LOGIN_LIFETIME_S from its start, however much it is used.
+ */
+#ifndef QWD_AUTH_LOGIN_H
+#define QWD_AUTH_LOGIN_H
+
+#include <stddef.h>
+
+#include "session/access.h"
+#include "session/store.h"
+
+enum {
+	LOGIN_LIFETIME_S = 8 * 3600,
+	LOGIN_COOKIE_SIZE = 33, /* 32 characters of 5 bits, and a NUL */
+};
+
+/* Log `user` in, who has proved to be that user.  The cookie's value goes to
+ * `ret_cookie`. */
+MUST_CHECK int login_start(const struct store *st, const char *user,
+			   char ret_cookie[LOGIN_COOKIE_SIZE], struct err *e);
+
+/*
+ * Who is behind `cookie`, and whether that is an administrator.  ERR_LOGIN if
+ * the cookie is malformed, unknown, expired or its file is damaged;
+ * ERR_SYSTEM if that cannot be found out.
+ */
+MUST_CHECK int login_find(const struct store *st, const char *cookie,
+			  struct identity *ret, struct err *e);
+
+/* Forget a login.  One that is unknown is fine. */
+MUST_CHECK int login_end(const struct store *st, const char *cookie,
+			 struct err *e);
+
+/* Remove expired and damaged logins; their number goes to *removed. */
+MUST_CHECK int login_purge(const struct store *st, size_t *removed,
+			   struct err *e);
+
+#endif

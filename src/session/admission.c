@@ -1,0 +1,220 @@
+#include "session/admission.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "sys/clock.h"
+#include "sys/random.h"
+
+enum {
+	NAME_RANDOM = 20, /* 100 bits: names are never used again */
+	SMALLEST_MEMORY_MB = 256,
+};
+
+static long long larger(long long a, long long b)
+{
+	return a > b ? a : b;
+}
+
+static long long smaller(long long a, long long b)
+{
+	return a < b ? a : b;
+}
+
+void limits_of(const struct config *c, const struct hostload *host,
+	       struct limits *ret)
+{
+	long long memory_mb = c->snapshot_alloc_mem * 1024 / 1000;
+
+	ret->default_cpu = smaller(c->snapshot_alloc_cpu, host->cpus);
+	/* On a small host a default session takes at most half the memory. */
+	ret->default_memory_mb =
+		smaller(memory_mb,
+			larger(host->memory_mb / 2, SMALLEST_MEMORY_MB));
+	ret->user_cpu = larger(host->cpus *
+				       c->service_max_cpu_fraction_nb_per_user /
+				       1000,
+			       ret->default_cpu);
+	ret->user_memory_mb =
+		larger(host->memory_mb *
+			       c->service_max_mem_fraction_nb_per_user / 1000,
+		       ret->default_memory_mb);
+	ret->user_sessions = c->service_max_session_nb_per_user;
+	ret->sessions = c->service_max_instance_nb;
+}
+
+/* What is in use: by everybody, and by the one who asks. */
+struct usage {
+	long long sessions;
+	long long user_sessions;
+	long long user_cpu;
+	long long user_memory_mb;
+	long long claimed_mb; /* promised to sessions that do not run yet */
+	long long next_end;   /* wall clock of the earliest end; 0 = none */
+};
+
+static void count_usage(const struct session_list *all, const char *user,
+			struct usage *ret)
+{
+	*ret = (struct usage){ 0 };
+	for (size_t i = 0; i < all->count; i++) {
+		const struct session *s = &all->list[i];
+
+		if (session_is_final(s))
+			continue;
+		ret->sessions++;
+		if (s->state < SESSION_RUNNING)
+			ret->claimed_mb += s->memory_mb;
+		if (s->ends && (!ret->next_end || s->ends < ret->next_end))
+			ret->next_end = s->ends;
+		if (strcmp(s->user, user) != 0)
+			continue;
+		ret->user_sessions++;
+		ret->user_cpu += s->cpu;
+		ret->user_memory_mb += s->memory_mb;
+	}
+}
+
+static int check_user(const struct limits *l, const struct usage *u,
+		      const struct session *s, struct err *e)
+{
+	if (u->user_sessions >= l->user_sessions)
+		return err_set(e, ERR_BUSY,
+			       "You have %lld of at most %lld sessions. Stop "
+			       "one that you no longer need.",
+			       u->user_sessions, l->user_sessions);
+	if (u->user_cpu + s->cpu > l->user_cpu)
+		return err_set(e, ERR_BUSY,
+			       "Your sessions use %lld of at most %lld cores. "
+			       "Ask for fewer, or stop a session.",
+			       u->user_cpu, l->user_cpu);
+	if (u->user_memory_mb + s->memory_mb > l->user_memory_mb)
+		return err_set(e, ERR_BUSY,
+			       "Your sessions use %lld of at most %lld MB of "
+			       "memory. Ask for less, or stop a session.",
+			       u->user_memory_mb, l->user_memory_mb);
+	return 0;
+}
+
+static int check_host(const struct config *c, const struct limits *l,
+		      const struct hostload *host, const struct usage *u,
+		      const struct session *s, struct err *e)
+{
+	if (u->sessions >= l->sessions)
+		return err_set(e, ERR_BUSY,
+			       "All %lld places on this server are taken. Try "
+			       "again later.",
+			       l->sessions);
+	if (host->load_milli > c->service_max_load)
+		return err_set(e, ERR_BUSY,
+			       "This server is busy: its load is %lld %% of "
+			       "its cores, and %lld %% is the limit. Try again "
+			       "in a few minutes.",
+			       host->load_milli / 10, c->service_max_load / 10);
+	if (s->memory_mb + u->claimed_mb > host->memory_available_mb)
+		return err_set(e, ERR_BUSY,
+			       "This server has %lld MB of memory left, and "
+			       "the machine needs %lld MB. Ask for less, or try "
+			       "again later.",
+			       larger(host->memory_available_mb -
+					      u->claimed_mb, 0),
+			       s->memory_mb);
+	return 0;
+}
+
+/* How long to wait: until the next session ends, within a minute to a day. */
+static long retry_after(const struct usage *u)
+{
+	long long wait = u->next_end ? u->next_end - clock_wall() : 300;
+
+	return (long)smaller(larger(wait, 60), 86400);
+}
+
+static int decide(const struct store *st, const struct session *s,
+		  struct err *e)
+{
+	AUTO_SESSION_LIST struct session_list all = { 0 };
+	struct hostload host;
+	struct limits limits;
+	struct usage usage;
+
+	if (hostload_read(&host, e) < 0 ||
+	    store_list_alive(st, &all, e) < 0)
+		return -1;
+	limits_of(st->config, &host, &limits);
+	count_usage(&all, s->user, &usage);
+	if (check_user(&limits, &usage, s, e) < 0 ||
+	    check_host(st->config, &limits, &host, &usage, s, e) < 0) {
+		e->retry_after = retry_after(&usage);
+		return -1;
+	}
+	return 0;
+}
+
+static int name_it(const struct config *c, struct session *s,
+		   long long lifetime_s, struct err *e)
+{
+	char random[NAME_RANDOM + 1];
+
+	if (random_text(random, NAME_RANDOM, e) < 0 ||
+	    random_text(s->token, SESSION_TOKEN_SIZE - 1, e) < 0)
+		return -1;
+	snprintf(s->name, sizeof(s->name), "%s-%s", c->service, random);
+	clock_boot_id(s->boot_id);
+	s->state = SESSION_STARTING;
+	s->step = STEP_ACCEPTED;
+	s->started = clock_wall();
+	s->ends = s->ends_boot_ms = 0;
+	if (lifetime_s > 0) {
+		s->ends = s->started + lifetime_s;
+		s->ends_boot_ms = clock_boot_ms() + lifetime_s * 1000;
+	}
+	return 0;
+}
+
+/* Make the session's lock and hold it.  Returns its descriptor. */
+static int make_lock(const struct store *st, const char *name, struct err *e)
+{
+	int fd = openat(st->locks, name,
+			O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			0600);
+
+	if (fd < 0)
+		return err_sys(e, "cannot make lock %s", name);
+	/* Waits for nobody but a reader that looks whether we live. */
+	if (flock(fd, LOCK_EX) < 0) {
+		err_sys(e, "cannot take lock %s", name);
+		unlinkat(st->locks, name, 0);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int admission_reserve(const struct store *st, struct session *s,
+		      long long lifetime_s, struct err *e)
+{
+	AUTO_CLOSE int gate = -1;
+	int lock;
+
+	gate = openat(st->dir, "lock",
+		      O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (gate < 0 || flock(gate, LOCK_EX) < 0)
+		return err_sys(e, "cannot take the store's lock");
+	if (decide(st, s, e) < 0 ||
+	    name_it(st->config, s, lifetime_s, e) < 0)
+		return -1;
+	lock = make_lock(st, s->name, e);
+	if (lock < 0)
+		return -1;
+	if (store_write(st, s, e) < 0) {
+		struct err ignored = ERR_INIT;
+
+		(void)!store_forget(st, s->name, &ignored);
+		close(lock);
+		return -1;
+	}
+	return lock;
+}

@@ -1,0 +1,34 @@
+/*
+ * Admission: decide and reserve in one step, under one lock.
+ */
+#ifndef QWD_SESSION_ADMISSION_H
+#define QWD_SESSION_ADMISSION_H
+
+#include "session/store.h"
+#include "sys/hostload.h"
+
+/* What one user may have on this host; a default session always fits. */
+struct limits {
+	long long default_cpu; /* shrunk to the host */
+	long long default_memory_mb;
+	long long user_cpu; /* cores, all sessions of a user together */
+	long long user_memory_mb;
+	long long user_sessions;
+	long long sessions;
+};
+
+void limits_of(const struct config *c, const struct hostload *host,
+	       struct limits *ret);
+
+/*
+ * Reserve a place for *s, whose user, machine, format, iso, virtual_size,
+ * cpu, memory_mb, disk_mb, oneshot, origin and lifetime are set: gives it a
+ * name, a token and its times, takes its lock and writes its record in state
+ * starting.  ERR_BUSY with a sentence that says which limit, and
+ * retry_after, if a limit is reached.  Returns the descriptor of the lock, or
+ * -1.
+ */
+MUST_CHECK int admission_reserve(const struct store *st, struct session *s,
+				 long long lifetime_s, struct err *e);
+
+#endif

@@ -1,0 +1,226 @@
+#include "session/housekeeping.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+
+/*
+ * Call `visit` for each entry of directory `dirfd`.  A failure of one entry
+ * does not keep the others from their turn; the first one is reported.
+ */
+typedef int visit_fn(const struct store *st, int dirfd, const char *name,
+		     struct purge_result *ret, struct err *e);
+
+static int for_each(const struct store *st, int dirfd, const char *path,
+		    visit_fn *visit, struct purge_result *ret, struct err *e)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	int result = 0;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return errno == ENOENT ? 0 :
+					 err_sys(e, "cannot read %s", path);
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		struct err one = ERR_INIT;
+
+		if (visit(st, fd, entry->d_name, ret, &one) < 0 &&
+		    result == 0) {
+			*e = one;
+			result = -1;
+		}
+	}
+	closedir(dir);
+	return result;
+}
+
+/* True if the ended session has been shown for long enough. */
+static bool is_old(const struct session *s)
+{
+	char boot_id[CLOCK_BOOT_ID_SIZE];
+	long long age_ms;
+
+	clock_boot_id(boot_id);
+	if (strcmp(boot_id, s->boot_id) != 0)
+		return clock_wall() - s->ended >= STORE_KEEP_ENDED_S ||
+		       clock_wall() < s->ended;
+	age_ms = clock_boot_ms() - s->ended_boot_ms;
+	return age_ms >= STORE_KEEP_ENDED_S * 1000LL;
+}
+
+/*
+ * Remove an overlay that no owner holds: besides the session's lock the
+ * overlay has one of its own (vm/overlay.h), since services with records of
+ * their own may share a directory of overlays.
+ */
+static int remove_overlay(const struct store *st, const char *name,
+			  struct purge_result *ret, struct err *e)
+{
+	AUTO_FREE char *path = store_overlay_path(st, name);
+	AUTO_CLOSE int fd = -1;
+	struct stat stat;
+
+	if (!path)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 :
+					 err_sys(e, "cannot open %s", path);
+	if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) ||
+	    stat.st_uid != geteuid() || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return 0;
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_sys(e, "cannot remove %s", path);
+	ret->overlays++;
+	return 0;
+}
+
+/* A session whose lock we hold now: settle what is left of it. */
+static int settle(const struct store *st, const char *name,
+		  struct purge_result *ret, struct err *e)
+{
+	struct session s;
+
+	if (remove_overlay(st, name, ret, e) < 0 ||
+	    file_remove_tree(st->run, name, e) < 0)
+		return -1;
+	if (store_read_true(st, name, &s, e) < 0) {
+		/* No record that can be read: nothing more to tell. */
+		ret->removed++;
+		return store_forget(st, name, e);
+	}
+	if (!s.ended) {
+		s.ended = clock_wall();
+		s.ended_boot_ms = clock_boot_ms();
+		clock_boot_id(s.boot_id);
+		if (!session_is_final(&s)) {
+			s.state = SESSION_FAILED;
+			snprintf(s.reason, sizeof(s.reason),
+				 "The process that looked after this machine "
+				 "has died.");
+		}
+		ret->failed++;
+		return store_write(st, &s, e);
+	}
+	if (!is_old(&s))
+		return 0;
+	ret->removed++;
+	return store_forget(st, name, e);
+}
+
+static int visit_lock(const struct store *st, int dirfd, const char *name,
+		      struct purge_result *ret, struct err *e)
+{
+	AUTO_CLOSE int lock = -1;
+
+	(void)dirfd;
+	if (!session_name_ok(name))
+		return 0;
+	lock = store_take_lock(st, name, e);
+	if (lock < 0)
+		return e->code == ERR_SYSTEM ? -1 : 0;
+	return settle(st, name, ret, e);
+}
+
+/* "NAME" + suffix -> NAME of a session that has no lock any more. */
+static bool is_stray(const struct store *st, const char *file,
+		     const char *suffix, char name[SESSION_NAME_SIZE])
+{
+	size_t len = strlen(file) - strlen(suffix);
+
+	if (!text_ends(file, suffix) || len >= SESSION_NAME_SIZE)
+		return false;
+	memcpy(name, file, len);
+	name[len] = '\0';
+	return session_name_ok(name) &&
+	       faccessat(st->locks, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+	       errno == ENOENT;
+}
+
+static int visit_record(const struct store *st, int dirfd, const char *file,
+			struct purge_result *ret, struct err *e)
+{
+	char name[SESSION_NAME_SIZE];
+
+	struct session s;
+
+	if (is_stray(st, file, ".json", name)) {
+		ret->files++;
+		/* One that cannot be read is set aside by the attempt. */
+		if (store_read(st, name, &s, e) < 0 && e->code == ERR_DAMAGED)
+			return 0;
+		return file_remove_tree(dirfd, file, e);
+	}
+	if (!is_stray(st, file, ".json.tmp", name))
+		return 0;
+	ret->files++;
+	return file_remove_tree(dirfd, file, e);
+}
+
+static int visit_run(const struct store *st, int dirfd, const char *file,
+		     struct purge_result *ret, struct err *e)
+{
+	char name[SESSION_NAME_SIZE];
+
+	if (!is_stray(st, file, "", name))
+		return 0;
+	ret->files++;
+	return file_remove_tree(dirfd, file, e);
+}
+
+/* True if `name` was made by this service: SERVICE-, 20 characters. */
+static bool is_our_name(const struct store *st, const char *name)
+{
+	size_t prefix = strlen(st->config->service);
+
+	return strncmp(name, st->config->service, prefix) == 0 &&
+	       name[prefix] == '-' && strlen(name + prefix + 1) == 20;
+}
+
+static int visit_overlay(const struct store *st, int dirfd, const char *file,
+			 struct purge_result *ret, struct err *e)
+{
+	char name[SESSION_NAME_SIZE];
+
+	(void)dirfd;
+	if (!is_stray(st, file, ".qcow2", name) || !is_our_name(st, name))
+		return 0;
+	return remove_overlay(st, name, ret, e);
+}
+
+int housekeeping_purge(const struct store *st, struct purge_result *ret,
+		       struct err *e)
+{
+	AUTO_CLOSE int gate = -1;
+	int result = 0;
+
+	*ret = (struct purge_result){ 0 };
+	/* Under the store's lock: a session being reserved has a lock file
+	 * before it has a record, and one that is forgotten loses its lock
+	 * file last; neither may look like a stray in between. */
+	gate = openat(st->dir, "lock",
+		      O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (gate < 0 || flock(gate, LOCK_EX) < 0)
+		return err_sys(e, "cannot take the store's lock");
+	if (for_each(st, st->locks, ".", visit_lock, ret, e) < 0)
+		result = -1;
+	if (for_each(st, st->dir, ".", visit_record, ret, e) < 0)
+		result = -1;
+	if (for_each(st, st->run, ".", visit_run, ret, e) < 0)
+		result = -1;
+	if (for_each(st, AT_FDCWD, st->config->dir_snapshots, visit_overlay,
+		     ret, e) < 0)
+		result = -1;
+	return result;
+}

@@ -1,0 +1,108 @@
+/*
+ * A session: one virtual machine of one user, from its reservation until its
+ * record is forgotten.  The record's state is the only truth; it moves one
+ * way, and only its owner moves it:
+ *
+ *     starting -> preparing -> booting -> running -> stopping -> ended
+ *
+ * Any live state may go to stopping, ended or failed.  `queued` is for
+ * launchers that wait for a place.  ended and failed are final.
+ */
+#ifndef QWD_SESSION_SESSION_H
+#define QWD_SESSION_SESSION_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+
+enum session_state {
+	SESSION_STARTING,
+	SESSION_QUEUED,
+	SESSION_PREPARING,
+	SESSION_BOOTING,
+	SESSION_RUNNING,
+	SESSION_STOPPING,
+	SESSION_ENDED,
+	SESSION_FAILED,
+};
+
+/* The steps that a visitor sees, in their order. */
+enum session_step {
+	STEP_ACCEPTED,
+	STEP_DISK,
+	STEP_QEMU,
+	STEP_DISPLAY,
+	STEP_GUEST,
+	STEP_COUNT,
+};
+
+enum {
+	SESSION_NAME_SIZE = 64,  /* service, '-', 20 random characters, NUL */
+	SESSION_USER_SIZE = 129,
+	SESSION_MACHINE_SIZE = 256,
+	SESSION_TOKEN_SIZE = 33, /* 32 characters of 5 bits: 160 bits */
+	SESSION_REASON_SIZE = 400,
+	SESSION_ORIGIN_SIZE = 300,
+};
+
+/* All members are plain values: copy with =, nothing to release. */
+struct session {
+	char name[SESSION_NAME_SIZE];
+	char user[SESSION_USER_SIZE];
+	char machine[SESSION_MACHINE_SIZE]; /* file name in dir_machines */
+	char title[SESSION_MACHINE_SIZE];   /* its description, cut */
+	char format[16];                    /* QEMU's driver for the image */
+	bool iso;
+	long long virtual_size; /* bytes of the image as the guest sees it */
+	long long cpu;          /* cores */
+	long long memory_mb;
+	long long disk_mb; /* of the empty disk beside an ISO; 0 otherwise */
+	bool oneshot;
+	enum session_state state;
+	enum session_step step; /* the step under way, or that failed */
+	bool guest_seen;        /* the guest was seen reading its disk */
+	bool kvm;               /* runs with KVM, not TCG */
+	char network[16];       /* "user", "none", or "failed" */
+	char reason[SESSION_REASON_SIZE]; /* a sentence; "" while it lives */
+	char token[SESSION_TOKEN_SIZE];   /* opens the display: a secret */
+	char origin[SESSION_ORIGIN_SIZE]; /* "https://host[:port]" for links */
+	long long started;      /* wall clock, seconds */
+	long long ends;         /* wall clock; 0 = no limit */
+	long long ends_boot_ms; /* the same on this boot's clock; 0 = no limit */
+	long long ended;        /* wall clock; 0 while it lives */
+	long long ended_boot_ms;
+	long long port; /* TCP port of the display gateway; 0 until known */
+	char boot_id[37];
+};
+
+/* "starting", "running", ... as programs see it. */
+const char *session_state_name(enum session_state state);
+
+/* True for ended and failed. */
+bool session_is_final(const struct session *s);
+
+/* True if `name` can be a session's name; ask before any path is built. */
+bool session_name_ok(const char *name);
+
+/* True if `user` can be a user's name: 1 to 128 bytes of UTF-8 without
+ * control characters, blanks at the ends, '/', quotes, '<', '>' or '\\', not
+ * beginning with '-' or '.', and without wildcards, parentheses or commas. */
+bool session_user_ok(const char *user);
+
+/* The record as JSON (caller owns), NULL if no memory. */
+json_t *session_to_record(const struct session *s);
+
+/* Read a record strictly: unknown version, missing or wrong members are
+ * ERR_DAMAGED. */
+MUST_CHECK int session_from_record(const json_t *record, struct session *ret,
+				   struct err *e);
+
+/*
+ * The public face, as the API promises: name, user, machine, state, reason,
+ * cpu, memory_mb, gpu, oneshot, started, ends, url.  `url` (may be NULL) is
+ * shown only while running.  The caller owns the result; NULL if no memory.
+ */
+json_t *session_to_public(const struct session *s, const char *url);
+
+#endif

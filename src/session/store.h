@@ -1,0 +1,110 @@
+/*
+ * The store: where sessions are kept (dir_cfg), and their locks.
+ *
+ *     DIR/NAME.json   the record, replaced atomically
+ *     locks/NAME      the session's lock: flock(2) held by its owner as long
+ *                     as the session lives; never replaced
+ *     run/NAME/       sockets of the session, private
+ *     damaged/        records that could not be read, set aside
+ *     logins/         who is logged in (auth/login.h)
+ *     gateway/        the shared display gateway (vm/gateway.h)
+ *     lock            held while a place is decided and reserved
+ *     log             what owners have to say
+ *
+ * Liveness is the lock: whoever can take it, and finds the file still linked,
+ * knows that the session has no owner.
+ */
+#ifndef QWD_SESSION_STORE_H
+#define QWD_SESSION_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conf/options.h"
+#include "session/session.h"
+
+/* How long an ended session stays readable. */
+enum { STORE_KEEP_ENDED_S = 600 };
+
+struct store {
+	const struct config *config; /* not owned */
+	char *path;                  /* of the private directory */
+	int dir;                     /* descriptors of it and of its folders */
+	int locks;
+	int run;
+};
+
+#define AUTO_STORE __attribute__((cleanup(store_release)))
+#define STORE_INIT { .dir = -1, .locks = -1, .run = -1 }
+
+/*
+ * Open the store, made where it is missing: dir_cfg itself if that is a
+ * private directory of ours (0700) or can be made as one; where it is shared
+ * (such as /tmp), the private directory SERVICE-UID below it; by default
+ * /tmp/SERVICE-UID.  Checked for owner, mode and symbolic links at each use.
+ * `config` must outlive the store.
+ */
+MUST_CHECK int store_open(const struct config *config, struct store *ret,
+			  struct err *e);
+void store_release(struct store *st);
+
+/* Read session `name`.  ERR_NOT_FOUND if there is none (also if the name is
+ * malformed), ERR_DAMAGED if its record is set aside by this call. */
+MUST_CHECK int store_read(const struct store *st, const char *name,
+			  struct session *ret, struct err *e);
+
+/* Replace the record.  Only the holder of the session's lock may call this. */
+MUST_CHECK int store_write(const struct store *st, const struct session *s,
+			   struct err *e);
+
+/* True if the session's lock is held, that is, its owner lives. */
+bool store_is_alive(const struct store *st, const char *name);
+
+/*
+ * store_read(), and a session whose owner has died is shown as failed with
+ * the reason.  Nothing is written: the next purge does.
+ */
+MUST_CHECK int store_read_true(const struct store *st, const char *name,
+			       struct session *ret, struct err *e);
+
+/*
+ * Take a dead session's lock.  Returns its descriptor (close it to let go),
+ * or -1 with ERR_CONFLICT if its owner lives, ERR_NOT_FOUND if it is gone.
+ */
+MUST_CHECK int store_take_lock(const struct store *st, const char *name,
+			       struct err *e);
+
+struct session_list {
+	struct session *list; /* the living first, the newest of each */
+	size_t count;
+};
+
+#define AUTO_SESSION_LIST __attribute__((cleanup(session_list_release)))
+
+/* All sessions, as store_read_true() shows them.  Damaged records are set
+ * aside and left out.  With `user` (not NULL) only that user's. */
+MUST_CHECK int store_list(const struct store *st, const char *user,
+			  struct session_list *ret, struct err *e);
+
+/* The sessions that live and are not final.  Costs a look at each lock, and
+ * reads only the records of the living. */
+MUST_CHECK int store_list_alive(const struct store *st,
+				struct session_list *ret, struct err *e);
+
+void session_list_release(struct session_list *list);
+
+/* Remove record, lock, sockets of a session whose lock the caller holds. */
+MUST_CHECK int store_forget(const struct store *st, const char *name,
+			    struct err *e);
+
+/* Open the store's log for appending; -1 with errno.  A log past 1 MiB is
+ * kept once, as log.1. */
+MUST_CHECK int store_open_log(const struct store *st);
+
+/* Sessions whose lock is held. */
+size_t store_count_alive(const struct store *st);
+
+/* Path of the overlay in dir_snapshots (caller frees); NULL if no memory. */
+char *store_overlay_path(const struct store *st, const char *name);
+
+#endif
