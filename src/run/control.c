@@ -1,0 +1,103 @@
+#include "run/control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "sys/file.h"
+#include "sys/json.h"
+
+enum {
+	ANSWER_MS = 5000,
+	CONTROL_CLIENTS = 8,
+};
+
+int control_listen(const struct store *st, const char *name, struct err *e)
+{
+	AUTO_CLOSE int dir = file_private_dir(st->run, name, e);
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (dir < 0)
+		return -1;
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/control",
+		 dir);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_sys(e, "socket");
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    listen(fd, CONTROL_CLIENTS) < 0) {
+		err_sys(e, "cannot listen on the control socket");
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int connect_owner(const struct store *st, const char *name,
+			 struct err *e)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd;
+
+	/* Through the directory's descriptor: dir_cfg may be longer than a
+	 * socket's address can hold (unix(7)). */
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s/control",
+		 st->run, name);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_sys(e, "socket");
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		err_sys(e, "cannot reach the owner of %s", name);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int ask(int fd, const char *message, struct err *e)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char answer[16];
+	ssize_t got;
+
+	if (send(fd, message, strlen(message), MSG_NOSIGNAL) < 0)
+		return err_sys(e, "cannot ask the owner");
+	if (poll(&p, 1, ANSWER_MS) <= 0)
+		return err_set(e, ERR_TIMEOUT, "the owner does not answer");
+	got = recv(fd, answer, sizeof(answer), 0);
+	if (got != 2 || memcmp(answer, "ok", 2) != 0)
+		return err_set(e, ERR_SYSTEM, "the owner refused");
+	return 0;
+}
+
+int control_stop(const struct store *st, const char *name, bool now,
+		 const char *who, struct session *ret, struct err *e)
+{
+	AUTO_JSON json_t *message = NULL;
+	AUTO_FREE char *text = NULL;
+	AUTO_CLOSE int fd = -1;
+	struct err asked = ERR_INIT;
+
+	if (store_read_true(st, name, ret, e) < 0)
+		return -1;
+	if (session_is_final(ret))
+		return 0;
+	message = json_pack("{ss sb ss}", "verb", "stop", "now", (int)now,
+			    "who", who);
+	text = message ? json_dumps(message, JSON_COMPACT) : NULL;
+	if (!text)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	fd = connect_owner(st, name, &asked);
+	if (fd >= 0 && ask(fd, text, &asked) == 0)
+		return store_read_true(st, name, ret, e);
+	/* It may have ended by itself in this moment. */
+	if (store_read_true(st, name, ret, e) < 0)
+		return -1;
+	if (session_is_final(ret))
+		return 0;
+	*e = asked;
+	return -1;
+}

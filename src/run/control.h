@@ -1,0 +1,30 @@
+/*
+ * Messages to a session's owner, over the unix socket run/NAME/control.
+ */
+#ifndef QWD_RUN_CONTROL_H
+#define QWD_RUN_CONTROL_H
+
+#include <stdbool.h>
+
+#include "session/store.h"
+
+/*
+ * Make the socket of a session that is being launched.  Whoever asks from now
+ * on waits for the owner, who gets the descriptor by inheritance.  Returns
+ * it, or -1.
+ */
+MUST_CHECK int control_listen(const struct store *st, const char *name,
+			      struct err *e);
+
+/*
+ * Ask the owner to stop the session: the guest is asked to power off and
+ * ended after a grace period, or with `now` ended at once.  `who` is kept in
+ * the reason.  Returns when the owner has replaced the record; *ret is the
+ * session then.  Stopping a session that is already stopping or final is no
+ * error.  ERR_NOT_FOUND, ERR_TIMEOUT, ERR_SYSTEM.
+ */
+MUST_CHECK int control_stop(const struct store *st, const char *name, bool now,
+			    const char *who, struct session *ret,
+			    struct err *e);
+
+#endif

@@ -1,0 +1,162 @@
+/* How a session ends, and what is removed then. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "run/owner_state.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "vm/accel.h"
+#include "vm/gateway.h"
+#include "vm/overlay.h"
+
+enum {
+	QUIT_MS = 2000, /* for QEMU to obey `quit` */
+};
+
+static void set_reason(struct owner *o, const char *sentence)
+{
+	if (!o->s.reason[0])
+		snprintf(o->s.reason, sizeof(o->s.reason), "%s", sentence);
+}
+
+/* What QEMU and the others wrote, into the log, a line each. */
+static void log_words(struct owner *o)
+{
+	char *save = NULL;
+
+	for (char *line = strtok_r(o->words.data, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		log_event("child-says", "session", o->s.name, "message", line,
+			  NULL);
+	buf_reset(&o->words);
+}
+
+void owner_fail(struct owner *o, const char *sentence)
+{
+	if (o->finished)
+		return;
+	set_reason(o, sentence);
+	o->s.state = SESSION_FAILED;
+	o->finished = true;
+}
+
+void owner_end(struct owner *o, const char *sentence)
+{
+	if (o->finished)
+		return;
+	set_reason(o, sentence);
+	o->s.state = SESSION_ENDED;
+	o->finished = true;
+}
+
+/* Next means: ask the guest, tell QEMU, kill it. */
+void owner_stop_further(struct owner *o)
+{
+	struct err e = ERR_INIT;
+	long long wait = QUIT_MS;
+	const char *word = "quit";
+
+	o->stop++;
+	if (o->stop == STOP_POWERDOWN) {
+		word = "system_powerdown";
+		wait = o->config.service_stop_grace * 1000;
+	}
+	if (o->stop >= STOP_KILL || o->qmp.fd < 0 || !o->qmp_ready) {
+		child_end(&o->qemu, false);
+		owner_end(o, "Stopped.");
+		return;
+	}
+	if (qmp_send(&o->qmp, word, 0, &e) < 0)
+		wait = 1;
+	owner_deadline(o, DEADLINE_STOP, wait);
+}
+
+void owner_stop(struct owner *o, bool now, const char *sentence)
+{
+	set_reason(o, sentence);
+	if (o->s.state != SESSION_STOPPING)
+		owner_move(o, SESSION_STOPPING, o->s.step);
+	owner_deadline(o, DEADLINE_STEP, 0);
+	owner_deadline(o, DEADLINE_LOOK, 0);
+	if (!o->qemu) {
+		owner_end(o, sentence);
+		return;
+	}
+	/* A guest that does not run yet cannot be asked. */
+	if ((now || !o->started) && o->stop < STOP_POWERDOWN)
+		o->stop = STOP_POWERDOWN;
+	if (o->stop == STOP_NONE || (now && o->stop < STOP_QUIT))
+		owner_stop_further(o);
+}
+
+/* The sandbox could not be made: its complaint is bubblewrap's own. */
+static bool sandbox_failed(const struct owner *o)
+{
+	return o->sandboxed && !o->qmp_ready &&
+	       strncmp(buf_str(&o->words), "bwrap: ", 7) == 0;
+}
+
+void owner_qemu_gone(struct owner *o, int status)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", status);
+	log_event("qemu-ended", "session", o->s.name, "status", text, NULL);
+	child_end(&o->slirp, false);
+	child_end(&o->router, false);
+	if (o->s.state == SESSION_STOPPING) {
+		owner_end(o, "Stopped.");
+	} else if (o->s.state == SESSION_BOOTING && sandbox_failed(o)) {
+		log_words(o);
+		log_event("sandbox", "result", "failed", "message",
+			  "this host lets no user namespace be made: the "
+			  "guest gets no network",
+			  NULL);
+		o->sandboxed = false;
+		guest_start(o);
+	} else if (o->s.state == SESSION_BOOTING && o->s.kvm &&
+		   strcmp(o->config.accel, "auto") == 0) {
+		log_words(o);
+		accel_remember_broken(&o->st);
+		o->s.kvm = false;
+		guest_start(o);
+	} else if (o->guest_off && status == 0) {
+		owner_end(o, "The machine was shut down from within.");
+	} else if (o->s.state == SESSION_BOOTING) {
+		owner_fail(o, "QEMU ended before the machine had started.");
+	} else {
+		owner_fail(o, "The machine ended unexpectedly.");
+	}
+}
+
+static void end_children(struct owner *o)
+{
+	child_end(&o->qemu_img, false);
+	child_end(&o->qemu, false);
+	child_end(&o->slirp, false);
+	child_end(&o->router, false);
+}
+
+/* Nothing of the session is left but its record, which says why. */
+void owner_clean(struct owner *o)
+{
+	struct err e = ERR_INIT;
+
+	end_children(o);
+	if (o->s.state == SESSION_FAILED && o->words.len)
+		log_words(o);
+	if (gateway_revoke(&o->st, o->s.name, &e) < 0)
+		log_error("clean", &e);
+	if (file_remove_tree(o->st.run, o->s.name, &e) < 0)
+		log_error("clean", &e);
+	if (overlay_remove(&o->st, &o->s, &e) < 0)
+		log_error("clean", &e);
+	o->s.ended = clock_wall();
+	o->s.ended_boot_ms = clock_boot_ms();
+	owner_save(o);
+	log_event("ended", "session", o->s.name, "user", o->s.user, "machine",
+		  o->s.machine, "state", session_state_name(o->s.state),
+		  "reason", o->s.reason, NULL);
+}

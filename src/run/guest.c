@@ -1,0 +1,389 @@
+/* QEMU from its start to the first picture. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/log.h"
+#include "run/owner_state.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "vm/accel.h"
+#include "vm/gateway.h"
+#include "vm/network.h"
+#include "vm/overlay.h"
+#include "vm/qemu.h"
+#include "vm/sandbox.h"
+
+enum {
+	BOOT_MS = 60 * 1000, /* from QEMU's start to a screen */
+	LOOK_MS = 500,
+	WATCH_MS = 10 * 1000, /* once the guest was seen */
+	FIRST_VIEWER_MS = 300 * 1000,
+	VIEWER_GRACE_MS = 30 * 1000,
+};
+
+/* Ids of our commands, which come back with QEMU's answers. */
+enum {
+	ID_CAPABILITIES = 1,
+	ID_CONT,
+	ID_DISKS,
+	ID_VIEWERS,
+};
+
+/* Pipes and socket pair of one QEMU; what is the child's is closed here. */
+struct ends {
+	int qmp[2];
+	int info[2];
+};
+
+static int open_ends(struct ends *ends, struct err *e)
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->qmp) < 0)
+		return err_sys(e, "socketpair");
+	if (pipe2(ends->info, O_CLOEXEC) < 0) {
+		close(ends->qmp[0]);
+		close(ends->qmp[1]);
+		return err_sys(e, "pipe");
+	}
+	fcntl(ends->info[0], F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+static int build_command(struct owner *o, const struct ends *ends,
+			 struct argv *ret, struct err *e)
+{
+	AUTO_FREE char *program = qemu_program(&o->config, e);
+	AUTO_FREE char *bwrap = NULL;
+	AUTO_FREE char *resolv = file_join(o->dir_path, "resolv.conf");
+	AUTO_FREE char *vnc = file_join(o->dir_path, "vnc");
+	struct qemu_place place = {
+		.program = program,
+		.image = o->image,
+		.overlay = o->overlay,
+		.vnc = vnc,
+		.qmp = ends->qmp[1],
+		.kvm = o->s.kvm,
+	};
+
+	if (!program)
+		return -1;
+	if (!resolv || !vnc)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	if (o->sandboxed) {
+		struct sandbox box = {
+			.image = o->image,
+			.overlay = o->overlay,
+			.dir = o->dir_path,
+			.resolv = resolv,
+			.info = ends->info[1],
+			.kvm = o->s.kvm,
+		};
+
+		bwrap = child_find_program("bwrap", e);
+		if (!bwrap)
+			return -1;
+		box.bwrap = bwrap;
+		sandbox_command(&box, ret);
+		place.image = SANDBOX_IMAGE;
+		place.overlay = SANDBOX_OVERLAY;
+		place.vnc = SANDBOX_VNC;
+		place.network = strcmp(o->s.network, "user") == 0;
+	}
+	qemu_command(&o->config, &o->s, &place, ret);
+	return 0;
+}
+
+static int start(struct owner *o, struct err *e)
+{
+	AUTO_ARGV struct argv argv = { 0 };
+	struct child c = CHILD_INIT;
+	struct ends ends;
+	int keep[2];
+
+	if (open_ends(&ends, e) < 0)
+		return -1;
+	if (build_command(o, &ends, &argv, e) == 0) {
+		keep[0] = ends.qmp[1];
+		keep[1] = ends.info[1];
+		c.argv = &argv;
+		c.err = o->said_write;
+		c.keep = keep;
+		c.keep_count = 2;
+		c.max_file = overlay_max_bytes(&o->s);
+		o->qemu = child_start(&c, e);
+	} else {
+		o->qemu = -1;
+	}
+	close(ends.qmp[1]);
+	close(ends.info[1]);
+	o->qmp.fd = ends.qmp[0];
+	o->info = ends.info[0];
+	if (o->qemu < 0) {
+		o->qemu = 0;
+		return -1;
+	}
+	return 0;
+}
+
+/* Forget the QEMU before this one (another accelerator, no sandbox). */
+static void reset(struct owner *o)
+{
+	qmp_release(&o->qmp);
+	if (o->info >= 0)
+		close(o->info);
+	if (o->vnc >= 0)
+		close(o->vnc);
+	o->info = o->vnc = -1;
+	o->inside = 0;
+	o->qmp_ready = o->started = o->vnc_greeted = false;
+	o->vnc_read = 0;
+	o->network = NETWORK_UNDECIDED;
+	buf_reset(&o->info_text);
+	buf_reset(&o->words);
+	unlinkat(o->dir, "vnc", 0);
+}
+
+void guest_start(struct owner *o)
+{
+	struct err e = ERR_INIT;
+
+	reset(o);
+	owner_move(o, SESSION_BOOTING, STEP_QEMU);
+	owner_deadline(o, DEADLINE_STEP, BOOT_MS);
+	if (start(o, &e) < 0) {
+		log_error("qemu-start", &e);
+		owner_fail(o, e.code == ERR_CONFIG ?
+				      "QEMU or its sandbox is not installed on "
+				      "the server." :
+				      "QEMU could not be started.");
+	}
+}
+
+void guest_on_info(struct owner *o)
+{
+	char piece[512];
+	ssize_t got = read(o->info, piece, sizeof(piece));
+
+	if (got < 0 && errno == EAGAIN)
+		return;
+	if (got > 0)
+		buf_add(&o->info_text, piece, (size_t)got);
+	o->inside = sandbox_child_pid(buf_str(&o->info_text));
+	/* bubblewrap writes once more if we close before it has: wait for the
+	 * end of the file. */
+	if (got <= 0) {
+		close(o->info);
+		o->info = -1;
+	}
+	if (o->inside > 0 && o->qmp_ready && o->network == NETWORK_UNDECIDED)
+		guest_network_begin(o);
+}
+
+static void command(struct owner *o, const char *name, long long id)
+{
+	struct err e = ERR_INIT;
+
+	if (qmp_send(&o->qmp, name, id, &e) < 0)
+		log_error("qmp", &e);
+}
+
+static void connect_vnc(struct owner *o)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/vnc",
+		 o->dir);
+	o->vnc = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (o->vnc < 0 ||
+	    connect(o->vnc, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		log_event("vnc", "session", o->s.name, "message",
+			  strerror(errno), NULL);
+		owner_fail(o, "The machine's screen could not be reached.");
+	}
+}
+
+/* QEMU is up and has opened its sockets. */
+static void on_ready(struct owner *o)
+{
+	o->qmp_ready = true;
+	owner_move(o, SESSION_BOOTING, STEP_DISPLAY);
+	connect_vnc(o);
+	if (!o->sandboxed)
+		guest_network_failed(o, "no sandbox, so no network");
+	else if (o->inside > 0 && o->network == NETWORK_UNDECIDED)
+		guest_network_begin(o);
+}
+
+/* {"return": [{"stats": {"rd_bytes": ...}}, ...]}: has the guest read? */
+static bool has_read(const json_t *answer)
+{
+	const json_t *disks = json_object_get(answer, "return");
+	const json_t *disk;
+	size_t i;
+
+	json_array_foreach(disks, i, disk) {
+		const json_t *stats = json_object_get(disk, "stats");
+
+		if (json_integer_value(json_object_get(stats, "rd_bytes")) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* {"return": {"clients": [...]}}: is anybody looking? */
+static void count_viewers(struct owner *o, const json_t *answer)
+{
+	const json_t *clients = json_object_get(
+		json_object_get(answer, "return"), "clients");
+
+	if (o->s.oneshot && o->viewer_seen && json_array_size(clients) == 0)
+		owner_deadline(o, DEADLINE_VIEWER, VIEWER_GRACE_MS);
+}
+
+static void on_return(struct owner *o, const struct qmp_message *m)
+{
+	switch (m->id) {
+	case ID_CAPABILITIES:
+		on_ready(o);
+		break;
+	case ID_CONT:
+		o->started = true;
+		guest_check_running(o);
+		break;
+	case ID_DISKS:
+		if (has_read(m->json) && !o->s.guest_seen) {
+			o->s.guest_seen = true;
+			owner_save(o);
+			owner_deadline(o, DEADLINE_LOOK, WATCH_MS);
+		}
+		break;
+	case ID_VIEWERS:
+		count_viewers(o, m->json);
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_event(struct owner *o, const struct qmp_message *m)
+{
+	const json_t *data = json_object_get(m->json, "data");
+
+	if (strcmp(m->text, "SHUTDOWN") == 0) {
+		o->guest_off = json_is_true(json_object_get(data, "guest"));
+	} else if (strcmp(m->text, "VNC_INITIALIZED") == 0) {
+		o->viewer_seen = true;
+		owner_deadline(o, DEADLINE_VIEWER, 0);
+	} else if (strcmp(m->text, "VNC_DISCONNECTED") == 0 && o->s.oneshot) {
+		command(o, "query-vnc", ID_VIEWERS);
+	} else if (strcmp(m->text, "BLOCK_IO_ERROR") == 0) {
+		log_event("disk-error", "session", o->s.name, NULL);
+	}
+}
+
+void guest_on_qmp(struct owner *o)
+{
+	bool open = qmp_fill(&o->qmp);
+	struct qmp_message m;
+
+	while (qmp_next(&o->qmp, &m)) {
+		if (m.kind == QMP_GREETING)
+			command(o, "qmp_capabilities", ID_CAPABILITIES);
+		else if (m.kind == QMP_RETURN)
+			on_return(o, &m);
+		else if (m.kind == QMP_EVENT)
+			on_event(o, &m);
+		else
+			log_event("qmp-error", "session", o->s.name, "message",
+				  m.text, NULL);
+		qmp_message_release(&m);
+	}
+	if (!open)
+		qmp_release(&o->qmp);
+}
+
+/* RFB's greeting is twelve bytes, "RFB 003.008\n" (RFC 6143, 7.1.1). */
+void guest_on_vnc(struct owner *o)
+{
+	ssize_t got = recv(o->vnc, o->vnc_greeting + o->vnc_read,
+			   sizeof(o->vnc_greeting) - o->vnc_read, 0);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got > 0)
+		o->vnc_read += (size_t)got;
+	if (got > 0 && o->vnc_read < sizeof(o->vnc_greeting))
+		return;
+	close(o->vnc);
+	o->vnc = -1;
+	if (o->vnc_read < sizeof(o->vnc_greeting) ||
+	    memcmp(o->vnc_greeting, "RFB ", 4) != 0) {
+		owner_fail(o, "The machine's screen does not answer.");
+		return;
+	}
+	o->vnc_greeted = true;
+	guest_check_running(o);
+}
+
+/* The gateway must answer, and know the token, before anybody is sent there. */
+static bool display_is_open(struct owner *o)
+{
+	struct err e = ERR_INIT;
+	int port = gateway_port(&o->st);
+
+	if (port < 0) {
+		owner_fail(o, "The display gateway could not be started.");
+		return false;
+	}
+	if (port == 0) {
+		owner_deadline(o, DEADLINE_LOOK, 20);
+		return false;
+	}
+	o->s.port = port;
+	if (gateway_admit(&o->st, &o->s, &e) < 0) {
+		log_error("gateway", &e);
+		owner_fail(o, "The display gateway could not be told of this "
+			      "machine.");
+		return false;
+	}
+	return true;
+}
+
+/* Running means: the guest goes, the greeting was read, the way is open. */
+void guest_check_running(struct owner *o)
+{
+	if (o->s.state != SESSION_BOOTING || !o->qmp_ready)
+		return;
+	if (o->network == NETWORK_SETTLED && !o->started) {
+		command(o, "cont", ID_CONT);
+		return;
+	}
+	if (!o->started || !o->vnc_greeted || !display_is_open(o))
+		return;
+	owner_deadline(o, DEADLINE_STEP, 0);
+	owner_deadline(o, DEADLINE_LOOK, LOOK_MS);
+	if (o->s.oneshot)
+		owner_deadline(o, DEADLINE_VIEWER, FIRST_VIEWER_MS);
+	owner_move(o, SESSION_RUNNING, STEP_GUEST);
+	log_event("running", "session", o->s.name, "accelerator",
+		  o->s.kvm ? "kvm" : "tcg", "network", o->s.network, NULL);
+}
+
+/* From time to time: has the guest shown life?  Is the gateway there? */
+void guest_look(struct owner *o)
+{
+	struct err e = ERR_INIT;
+
+	if (o->s.state == SESSION_BOOTING) {
+		guest_check_running(o);
+		return;
+	}
+	if (gateway_ensure(&o->st, o->s.origin, o->options, &e) < 0)
+		log_error("gateway", &e);
+	if (!o->s.guest_seen && o->qmp.fd >= 0)
+		command(o, "query-blockstats", ID_DISKS);
+	owner_deadline(o, DEADLINE_LOOK,
+		       o->s.guest_seen ? WATCH_MS : LOOK_MS);
+}

@@ -1,0 +1,59 @@
+#include "run/launch.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "run/control.h"
+#include "sys/child.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+
+static void mark_failed(const struct store *st, struct session *s)
+{
+	struct err e = ERR_INIT;
+
+	s->state = SESSION_FAILED;
+	s->ended = clock_wall();
+	s->ended_boot_ms = clock_boot_ms();
+	snprintf(s->reason, sizeof(s->reason),
+		 "The server could not start a process for this machine.");
+	if (file_remove_tree(st->run, s->name, &e) < 0 ||
+	    store_write(st, s, &e) < 0)
+		log_error("launch", &e);
+}
+
+static int start(const struct store *st, const struct session *s,
+		 const int fds[2], const char *const *options, struct err *e)
+{
+	AUTO_ARGV struct argv argv = { 0 };
+	AUTO_CLOSE int log = store_open_log(st);
+	struct child owner = CHILD_INIT;
+
+	argv_add(&argv, "/proc/self/exe");
+	argv_add(&argv, "--session-owner");
+	argv_add(&argv, s->name);
+	argv_addf(&argv, "%d", fds[0]);
+	argv_addf(&argv, "%d", fds[1]);
+	if (st->config->file[0])
+		argv_addf(&argv, "--config=%s", st->config->file);
+	for (size_t i = 0; options && options[i]; i++)
+		argv_add(&argv, options[i]);
+	owner.argv = &argv;
+	owner.err = log;
+	owner.keep = fds;
+	owner.keep_count = 2;
+	owner.detach = true;
+	return child_start(&owner, e);
+}
+
+int launch_owner(const struct store *st, struct session *s, int lock,
+		 const char *const *options, struct err *e)
+{
+	AUTO_CLOSE int control = control_listen(st, s->name, e);
+
+	if (control >= 0 &&
+	    start(st, s, (const int[]){ lock, control }, options, e) == 0)
+		return 0;
+	mark_failed(st, s);
+	return -1;
+}

@@ -1,0 +1,20 @@
+/*
+ * Launching: hands a reserved session to its owner, a process of its own
+ * that outlives the request (run/owner.h).
+ */
+#ifndef QWD_RUN_LAUNCH_H
+#define QWD_RUN_LAUNCH_H
+
+#include "session/store.h"
+
+/*
+ * Start the owner of session *s, which takes over `lock` (the caller still
+ * closes its own descriptor).  `options` are further --name=value arguments
+ * that were given by hand, NULL-terminated, or NULL.  On failure the session
+ * has been marked failed.
+ */
+MUST_CHECK int launch_owner(const struct store *st, struct session *s,
+			    int lock, const char *const *options,
+			    struct err *e);
+
+#endif

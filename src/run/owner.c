@@ -1,0 +1,366 @@
+#include "run/owner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+#include "auth/login.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "conf/arguments.h"
+#include "run/owner_state.h"
+#include "session/housekeeping.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "vm/accel.h"
+#include "vm/gateway.h"
+#include "vm/network.h"
+#include "vm/overlay.h"
+
+enum {
+	DISK_MS = 120 * 1000,
+	WORDS_MAX = 8192,
+};
+
+void owner_save(struct owner *o)
+{
+	struct err e = ERR_INIT;
+
+	if (store_write(&o->st, &o->s, &e) < 0)
+		log_error("record", &e);
+}
+
+void owner_move(struct owner *o, enum session_state state,
+		enum session_step step)
+{
+	o->s.state = state;
+	o->s.step = step;
+	owner_save(o);
+}
+
+void owner_deadline(struct owner *o, enum deadline which, long long ms)
+{
+	o->deadlines[which] = ms ? clock_boot_ms() + ms : 0;
+}
+
+/* Directory and paths: what the session needs around it. */
+static int prepare(struct owner *o, struct err *e)
+{
+	o->dir = file_private_dir(o->st.run, o->s.name, e);
+	if (o->dir < 0)
+		return -1;
+	if (asprintf(&o->dir_path, "%s/run/%s", o->st.path, o->s.name) < 0) {
+		o->dir_path = NULL;
+		return err_set(e, ERR_SYSTEM, "no memory");
+	}
+	o->image = file_join(o->config.dir_machines, o->s.machine);
+	o->overlay = store_overlay_path(&o->st, o->s.name);
+	if (!o->image || !o->overlay)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	return file_replace(o->dir, "resolv.conf", NETWORK_RESOLV,
+			    strlen(NETWORK_RESOLV), 0600, false, e);
+}
+
+static int start_disk(struct owner *o, struct err *e)
+{
+	AUTO_FREE char *qemu_img = child_find_program("qemu-img", e);
+	AUTO_ARGV struct argv argv = { 0 };
+	struct child c = CHILD_INIT;
+
+	if (!qemu_img)
+		return -1;
+	o->overlay_fd = overlay_reserve(&o->st, &o->s, e);
+	if (o->overlay_fd < 0)
+		return -1;
+	overlay_command(qemu_img, &o->s, o->image, o->overlay, &argv);
+	c.argv = &argv;
+	c.err = o->said_write;
+	o->qemu_img = child_start(&c, e);
+	if (o->qemu_img < 0) {
+		o->qemu_img = 0;
+		return -1;
+	}
+	return 0;
+}
+
+static void begin(struct owner *o)
+{
+	struct err e = ERR_INIT;
+	long long left = o->s.ends_boot_ms - clock_boot_ms();
+
+	if (o->s.ends_boot_ms)
+		owner_deadline(o, DEADLINE_LIFETIME, left > 0 ? left : 1);
+	owner_move(o, SESSION_PREPARING, STEP_DISK);
+	owner_deadline(o, DEADLINE_STEP, DISK_MS);
+	if (prepare(o, &e) < 0) {
+		log_error("prepare", &e);
+		owner_fail(o, "The server could not prepare this machine.");
+	} else if (start_disk(o, &e) < 0) {
+		log_error("disk", &e);
+		owner_fail(o, "The machine's disk could not be made.");
+	} else if (gateway_ensure(&o->st, o->s.origin, o->options, &e) < 0) {
+		log_error("gateway", &e);
+		owner_fail(o, "The display gateway could not be started.");
+	}
+}
+
+static void on_child(struct owner *o)
+{
+	int status;
+
+	if (o->qemu_img && child_reaped(o->qemu_img, false, &status)) {
+		o->qemu_img = 0;
+		if (status == 0 && o->s.state == SESSION_PREPARING)
+			guest_start(o);
+		else if (status != 0)
+			owner_fail(o, "The machine's disk could not be made.");
+	}
+	if (o->router && child_reaped(o->router, false, &status)) {
+		o->router = 0;
+		guest_network_on_routed(o, status);
+	}
+	if (o->slirp && child_reaped(o->slirp, false, &status)) {
+		o->slirp = 0;
+		if (o->network == NETWORK_ROUTING)
+			guest_network_failed(o, "slirp4netns ended");
+	}
+	if (o->qemu && child_reaped(o->qemu, false, &status)) {
+		o->qemu = 0;
+		/* Its last words and events may still be in the pipes. */
+		if (o->qmp.fd >= 0)
+			guest_on_qmp(o);
+		owner_qemu_gone(o, status);
+	}
+}
+
+static void on_words(struct owner *o)
+{
+	char piece[1024];
+	ssize_t got;
+
+	while ((got = read(o->said, piece, sizeof(piece))) > 0)
+		if (o->words.len + (size_t)got <= WORDS_MAX)
+			buf_add(&o->words, piece, (size_t)got);
+}
+
+static void on_signal(struct owner *o)
+{
+	struct signalfd_siginfo info;
+
+	while (read(o->signals, &info, sizeof(info)) == sizeof(info))
+		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+			owner_stop(o, true, "The server was told to end it.");
+	on_words(o);
+	on_child(o);
+}
+
+static void on_deadline(struct owner *o, enum deadline which)
+{
+	o->deadlines[which] = 0;
+	switch (which) {
+	case DEADLINE_STEP:
+		log_event("deadline", "session", o->s.name, NULL);
+		owner_fail(o, o->s.state == SESSION_PREPARING ?
+				      "The machine's disk was not ready in time." :
+				      "The machine did not start in time.");
+		break;
+	case DEADLINE_LIFETIME:
+		owner_stop(o, true, "Its lifetime was over.");
+		break;
+	case DEADLINE_VIEWER:
+		owner_stop(o, true, "Its viewer has left.");
+		break;
+	case DEADLINE_STOP:
+		owner_stop_further(o);
+		break;
+	case DEADLINE_LOOK:
+		guest_look(o);
+		break;
+	case DEADLINE_COUNT:
+		break;
+	}
+}
+
+/* Milliseconds until the next deadline, at most a minute. */
+static int next_deadline(const struct owner *o)
+{
+	long long now = clock_boot_ms();
+	long long wait = 60000;
+
+	for (size_t i = 0; i < DEADLINE_COUNT; i++)
+		if (o->deadlines[i] && o->deadlines[i] - now < wait)
+			wait = o->deadlines[i] - now;
+	return wait < 0 ? 0 : (int)wait;
+}
+
+static void on_deadlines(struct owner *o)
+{
+	long long now = clock_boot_ms();
+
+	for (size_t i = 0; i < DEADLINE_COUNT && !o->finished; i++)
+		if (o->deadlines[i] && o->deadlines[i] <= now)
+			on_deadline(o, (enum deadline)i);
+}
+
+static void turn(struct owner *o)
+{
+	enum { SIGNALS, SAID, CONTROL, INFO, QMP, VNC, SLIRP, CLIENTS };
+	struct pollfd p[CLIENTS + OWNER_CLIENTS] = {
+		[SIGNALS] = { o->signals, POLLIN, 0 },
+		[SAID] = { o->said, POLLIN, 0 },
+		[CONTROL] = { o->control, POLLIN, 0 },
+		[INFO] = { o->info, POLLIN, 0 },
+		[QMP] = { o->qmp.fd, POLLIN, 0 },
+		[VNC] = { o->vnc, POLLIN, 0 },
+		[SLIRP] = { o->slirp_ready, POLLIN, 0 },
+	};
+
+	for (size_t i = 0; i < OWNER_CLIENTS; i++)
+		p[CLIENTS + i] = (struct pollfd){ o->clients[i], POLLIN, 0 };
+	if (poll(p, ARRAY_LEN(p), next_deadline(o)) < 0)
+		return;
+	/* One event may close another's descriptor: ask again before use. */
+	if (p[SAID].revents)
+		on_words(o);
+	if (p[QMP].revents && o->qmp.fd >= 0)
+		guest_on_qmp(o);
+	if (p[INFO].revents && o->info >= 0)
+		guest_on_info(o);
+	if (p[VNC].revents && o->vnc == p[VNC].fd)
+		guest_on_vnc(o);
+	if (p[SLIRP].revents && o->slirp_ready >= 0)
+		guest_network_on_ready(o);
+	for (size_t i = 0; i < OWNER_CLIENTS; i++)
+		if (p[CLIENTS + i].revents && o->clients[i] >= 0)
+			control_on_message(o, &o->clients[i]);
+	if (p[CONTROL].revents)
+		control_on_connect(o);
+	if (p[SIGNALS].revents)
+		on_signal(o);
+	on_deadlines(o);
+}
+
+/* Every new session cleans up behind those that died. */
+static void housekeeping(struct owner *o)
+{
+	struct purge_result result;
+	struct err e = ERR_INIT;
+
+	if (housekeeping_purge(&o->st, &result, &e) < 0)
+		log_error("purge", &e);
+	if (login_purge(&o->st, &result.files, &e) < 0)
+		log_error("purge", &e);
+	if (gateway_clean(&o->st, &e) < 0)
+		log_error("purge", &e);
+}
+
+static int open_pipes(struct owner *o, struct err *e)
+{
+	sigset_t set;
+	int said[2];
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	o->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (o->signals < 0)
+		return err_sys(e, "signalfd");
+	if (pipe2(said, O_CLOEXEC) < 0)
+		return err_sys(e, "pipe");
+	fcntl(said[0], F_SETFL, O_NONBLOCK);
+	o->said = said[0];
+	o->said_write = said[1];
+	return 0;
+}
+
+static void live(struct owner *o)
+{
+	struct err e = ERR_INIT;
+	bool cleaned = false;
+
+	if (open_pipes(o, &e) < 0) {
+		log_error("prepare", &e);
+		owner_fail(o, "The server could not prepare this machine.");
+	} else {
+		begin(o);
+	}
+	while (!o->finished) {
+		turn(o);
+		if (!cleaned && o->s.state == SESSION_RUNNING) {
+			housekeeping(o);
+			cleaned = true;
+		}
+	}
+	owner_clean(o);
+}
+
+static void release(struct owner *o)
+{
+	qmp_release(&o->qmp);
+	buf_release(&o->words);
+	buf_release(&o->info_text);
+	free(o->dir_path);
+	free(o->image);
+	free(o->overlay);
+	store_release(&o->st);
+	config_release(&o->config);
+}
+
+static int adopt(struct owner *o, int argc, char **argv, struct err *e)
+{
+	long long lock;
+	long long control;
+
+	if (argc < 5 || !text_long(argv[3], 3, 1 << 20, &lock) ||
+	    !text_long(argv[4], 3, 1 << 20, &control))
+		return err_set(e, ERR_INPUT, "bad arguments");
+	o->lock = (int)lock;
+	o->control = (int)control;
+	/* No child may inherit them, or a dead owner would look alive. */
+	if (fcntl(o->lock, F_SETFD, FD_CLOEXEC) < 0 ||
+	    fcntl(o->control, F_SETFD, FD_CLOEXEC) < 0)
+		return err_sys(e, "the lock was not handed over");
+	if (arguments_config(argc, argv, 5, &o->config, e) < 0)
+		return -1;
+	if (store_open(&o->config, &o->st, e) < 0 ||
+	    store_read(&o->st, argv[2], &o->s, e) < 0) {
+		config_release(&o->config);
+		return -1;
+	}
+	o->options = (const char *const *)argv + 5;
+	o->s.kvm = accel_use_kvm(&o->config, &o->st);
+	snprintf(o->s.network, sizeof(o->s.network), "%s",
+		 o->config.guest_network);
+	o->sandboxed = true;
+	return 0;
+}
+
+int owner_main(int argc, char **argv)
+{
+	struct owner o = {
+		.st = STORE_INIT,
+		.dir = -1, .overlay_fd = -1, .signals = -1, .control = -1,
+		.said = -1, .said_write = -1, .info = -1, .slirp_ready = -1,
+		.vnc = -1, .qmp = QMP_INIT,
+		.words = BUF_INIT(2 * WORDS_MAX), .info_text = BUF_INIT(4096),
+	};
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < OWNER_CLIENTS; i++)
+		o.clients[i] = -1;
+	umask(077);
+	if (adopt(&o, argc, argv, &e) < 0) {
+		log_error("adopt", &e);
+		return 1;
+	}
+	live(&o);
+	release(&o);
+	return 0;
+}

@@ -1,0 +1,120 @@
+/*
+ * What the parts of the owner share (run/owner.h): the state of one session's
+ * processes.  Private to src/run.
+ */
+#ifndef QWD_RUN_OWNER_STATE_H
+#define QWD_RUN_OWNER_STATE_H
+
+#include <signal.h>
+
+#include "session/store.h"
+#include "sys/child.h"
+#include "vm/qmp.h"
+
+/* What is given up when (milliseconds of clock_boot_ms(); 0 = no deadline). */
+enum deadline {
+	DEADLINE_STEP,	   /* the step under way has taken too long */
+	DEADLINE_LIFETIME, /* the session's end */
+	DEADLINE_STOP,	   /* the guest has not powered off: next means */
+	DEADLINE_VIEWER,   /* a one-shot session without a viewer */
+	DEADLINE_LOOK,	   /* time to look again: guest, gateway */
+	DEADLINE_COUNT,
+};
+
+enum network_state {
+	NETWORK_UNDECIDED,
+	NETWORK_ATTACHING, /* slirp4netns is starting */
+	NETWORK_ROUTING,   /* the host's addresses are being closed off */
+	NETWORK_SETTLED,   /* as s.network says: the guest may start */
+};
+
+/* How far a stop has gone. */
+enum stop_stage {
+	STOP_NONE,
+	STOP_POWERDOWN, /* the guest was asked */
+	STOP_QUIT,	/* QEMU was told */
+	STOP_KILL,
+};
+
+enum { OWNER_CLIENTS = 8 };
+
+struct owner {
+	struct config config;
+	struct store st;
+	struct session s;
+	const char *const *options; /* for the gateway's keeper */
+
+	int lock;
+	int dir; /* run/NAME */
+	char *dir_path;
+	char *image;
+	char *overlay;
+	int overlay_fd; /* holds the overlay's flock */
+
+	int signals;
+	int control; /* listening */
+	int clients[OWNER_CLIENTS];
+	int said; /* standard error of our children */
+	int said_write;
+	struct buf words; /* the last of it */
+
+	pid_t qemu_img;
+	pid_t qemu; /* or the bubblewrap around it */
+	pid_t slirp;
+	pid_t router;
+
+	bool sandboxed;
+	int info; /* bubblewrap's */
+	struct buf info_text;
+	pid_t inside; /* pid 1 of the sandbox, in our namespace */
+	enum network_state network;
+	int slirp_ready;
+
+	struct qmp qmp;
+	bool qmp_ready;
+	bool started;	   /* `cont` was answered */
+	bool guest_off;	   /* the guest powered off by itself */
+	int vnc;
+	size_t vnc_read; /* bytes of the greeting */
+	char vnc_greeting[12];
+	bool vnc_greeted;
+	bool viewer_seen;
+
+	enum stop_stage stop;
+	bool finished;
+	long long deadlines[DEADLINE_COUNT];
+};
+
+/* run/owner.c: the record.  Each writes it; a failure to write is logged. */
+void owner_move(struct owner *o, enum session_state state,
+		enum session_step step);
+void owner_save(struct owner *o);
+void owner_deadline(struct owner *o, enum deadline which, long long ms);
+
+/* run/ending.c: the ends.  A sentence for the record; the first one stays. */
+void owner_fail(struct owner *o, const char *sentence);
+void owner_end(struct owner *o, const char *sentence);
+void owner_stop(struct owner *o, bool now, const char *sentence);
+void owner_stop_further(struct owner *o);
+void owner_qemu_gone(struct owner *o, int status);
+void owner_clean(struct owner *o);
+
+/* run/guest.c: QEMU, its monitor and its screen. */
+void guest_start(struct owner *o);
+void guest_on_info(struct owner *o);
+void guest_on_qmp(struct owner *o);
+void guest_on_vnc(struct owner *o);
+void guest_look(struct owner *o);
+void guest_check_running(struct owner *o);
+
+/* run/guest_network.c: the way out for the guest. */
+void guest_network_begin(struct owner *o);
+void guest_network_on_ready(struct owner *o);
+void guest_network_on_routed(struct owner *o, int status);
+void guest_network_failed(struct owner *o, const char *why);
+
+/* run/control_server.c */
+void control_on_connect(struct owner *o);
+void control_on_message(struct owner *o, int *client);
+
+#endif

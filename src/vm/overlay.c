@@ -1,0 +1,71 @@
+#include "vm/overlay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+
+int overlay_reserve(const struct store *st, const struct session *s,
+		    struct err *e)
+{
+	AUTO_FREE char *path = store_overlay_path(st, s->name);
+	int fd;
+
+	if (!path)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		  0600);
+	if (fd < 0)
+		return err_sys(e, "cannot make %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		err_sys(e, "cannot lock %s", path);
+		unlink(path);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+void overlay_command(const char *qemu_img, const struct session *s,
+		     const char *image, const char *overlay, struct argv *ret)
+{
+	argv_add(ret, qemu_img);
+	argv_add(ret, "create");
+	argv_add(ret, "-q");
+	argv_add(ret, "-f");
+	argv_add(ret, "qcow2");
+	if (!s->iso) {
+		argv_add(ret, "-u"); /* the size is known: open nothing */
+		argv_add(ret, "-F");
+		argv_add(ret, s->format);
+		argv_add(ret, "-b");
+		argv_add(ret, image);
+	}
+	argv_add(ret, overlay);
+	if (s->iso)
+		argv_addf(ret, "%lldM", s->disk_mb);
+	else
+		argv_addf(ret, "%lld", s->virtual_size);
+}
+
+int overlay_remove(const struct store *st, const struct session *s,
+		   struct err *e)
+{
+	AUTO_FREE char *path = store_overlay_path(st, s->name);
+
+	if (!path)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_sys(e, "cannot remove %s", path);
+	return 0;
+}
+
+unsigned long long overlay_max_bytes(const struct session *s)
+{
+	unsigned long long disk = s->iso ?
+			(unsigned long long)s->disk_mb * 1048576 :
+			(unsigned long long)s->virtual_size;
+
+	/* qcow2's tables take 1/8192 for L2 and about as much for refcounts;
+	 * 64 MiB more serve small disks. */
+	return disk + disk / 1024 + (64ULL << 20);
+}

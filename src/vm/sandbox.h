@@ -1,0 +1,38 @@
+/*
+ * The sandbox around QEMU: user, pid, ipc, mount and network namespaces of
+ * its own, made by bubblewrap, which needs no privilege.  Inside are /usr
+ * (read-only), the image (read-only), the overlay, the session's socket
+ * directory, /dev/null, /dev/urandom and, with KVM, /dev/kvm; no other
+ * file and no other network than what vm/network.h attaches.
+ */
+#ifndef QWD_VM_SANDBOX_H
+#define QWD_VM_SANDBOX_H
+
+#include "sys/child.h"
+
+/* Where things are inside. */
+#define SANDBOX_DIR "/vm"
+#define SANDBOX_VNC SANDBOX_DIR "/vnc"
+#define SANDBOX_IMAGE "/image"
+#define SANDBOX_OVERLAY "/overlay"
+
+struct sandbox {
+	const char *bwrap; /* absolute */
+	const char *image; /* paths outside */
+	const char *overlay;
+	const char *dir;     /* the session's socket directory */
+	const char *resolv;  /* resolv.conf for the guest's name server */
+	int info;	     /* bubblewrap writes its child's pid there */
+	bool kvm;
+};
+
+/* Add bubblewrap's vector up to the program that it runs.  A pure function. */
+void sandbox_command(const struct sandbox *box, struct argv *ret);
+
+/*
+ * The pid (in our namespace) in what bubblewrap wrote to `info`, a JSON
+ * object.  0 as long as the text is not complete, -1 if it is wrong.
+ */
+pid_t sandbox_child_pid(const char *info);
+
+#endif
