@@ -1,0 +1,17 @@
+/*
+ * Actions: what a POST may ask for.  Each validates everything first, then
+ * acts, then fills v->reply; an error has changed nothing.
+ */
+#ifndef QWD_WEB_ACTIONS_H
+#define QWD_WEB_ACTIONS_H
+
+#include "web/visit.h"
+
+/*
+ * Carry out the one action that the posted fields ask for: create, manage (or
+ * machine=monitor), session_stop, service_purge.  ERR_INPUT names an unknown
+ * field, a second action, or what is wrong in the values.
+ */
+MUST_CHECK int actions_post(struct visit *v, struct err *e);
+
+#endif

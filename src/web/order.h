@@ -1,0 +1,41 @@
+/*
+ * An order: what a visitor asks for with Create, typed and checked before
+ * anything acts on it.
+ */
+#ifndef QWD_WEB_ORDER_H
+#define QWD_WEB_ORDER_H
+
+#include "conf/catalogue.h"
+#include "conf/options.h"
+#include "session/admission.h"
+#include "session/session.h"
+#include "web/form.h"
+
+/*
+ * Memory is ordered in GB with decimals and kept in MB: 1 GB is 1024 MB, the
+ * nearest MB counts.  order_gb() is the other way: the largest number of GB
+ * in thousandths that is no more than `mb`.
+ */
+enum { ORDER_MEMORY_MIN_MB = 64, ORDER_LIFETIME_MIN_S = 60 };
+
+long long order_gb(long long mb);
+
+/*
+ * Fill user-independent members of *ret (machine, title, format, iso,
+ * virtual_size, cpu, memory_mb, disk_mb, oneshot) and *ret_lifetime_s from
+ * the form.  What is absent gets its default; what is wrong is ERR_INPUT
+ * naming the first wrong field, in the form's order.
+ */
+MUST_CHECK int order_read(const struct form *form, const struct config *c,
+			  const struct limits *limits, struct session *ret,
+			  long long *ret_lifetime_s, struct err *e);
+
+/*
+ * Put a machine of the catalogue into *ret.  ERR_INPUT for field `machine`
+ * if it is refused or its file cannot be read now.
+ */
+MUST_CHECK int order_machine(const struct catalogue_entry *machine,
+			     const struct config *c, struct session *ret,
+			     struct err *e);
+
+#endif

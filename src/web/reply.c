@@ -1,0 +1,147 @@
+#include "web/reply.h"
+
+#include <stdarg.h>
+
+#include "base/text.h"
+#include "sys/file.h"
+
+/*
+ * Referrer-Policy is not no-referrer: under that browsers send "Origin: null"
+ * with our own forms (Fetch, "append a request Origin header"), and a POST
+ * with that origin is refused.  Other sites get no referrer by this one too.
+ */
+static const char security_headers[] =
+	"Content-Security-Policy: default-src 'none'; script-src 'self'; "
+	"style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'\r\n"
+	"X-Content-Type-Options: nosniff\r\n"
+	"X-Frame-Options: DENY\r\n"
+	"Referrer-Policy: same-origin\r\n"
+	"Cross-Origin-Opener-Policy: same-origin\r\n"
+	"Cache-Control: no-store\r\n"
+	"Vary: Accept\r\n";
+
+static const char https_headers[] =
+	"Strict-Transport-Security: max-age=31536000\r\n";
+
+int reply_status_of(enum err_code code)
+{
+	switch (code) {
+	case ERR_INPUT:
+		return 400;
+	case ERR_LOGIN:
+		return 401;
+	case ERR_FORBIDDEN:
+		return 403;
+	case ERR_NOT_FOUND:
+		return 404;
+	case ERR_METHOD:
+		return 405;
+	case ERR_CONFLICT:
+		return 409;
+	case ERR_TOO_LARGE:
+		return 413;
+	case ERR_BUSY:
+		return 503;
+	case ERR_NONE:
+	case ERR_CONFIG:
+	case ERR_DAMAGED:
+	case ERR_TIMEOUT:
+	case ERR_SYSTEM:
+		break;
+	}
+	return 500;
+}
+
+const char *reply_reason(int status)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} reasons[] = {
+		{ 200, "OK" },
+		{ 201, "Created" },
+		{ 303, "See Other" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 409, "Conflict" },
+		{ 413, "Content Too Large" },
+		{ 503, "Service Unavailable" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "Internal Server Error";
+}
+
+void reply_reset(struct reply *r, int status, const char *type)
+{
+	buf_reset(&r->headers);
+	buf_reset(&r->body);
+	r->status = status;
+	r->type = type;
+}
+
+void reply_header(struct reply *r, const char *name, const char *fmt, ...)
+{
+	AUTO_FREE char *value = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&value, fmt, ap) < 0)
+		value = NULL;
+	va_end(ap);
+	if (!value || text_has_control(value)) {
+		r->headers.failed = true;
+		return;
+	}
+	buf_printf(&r->headers, "%s: %s\r\n", name, value);
+}
+
+const char *reply_cookie_name(bool https)
+{
+	return https ? "__Host-qwd" : "qwd";
+}
+
+void reply_login_cookie(struct reply *r, bool https, const char *value)
+{
+	reply_header(r, "Set-Cookie",
+		     "%s=%s; Path=/; HttpOnly; SameSite=Strict%s",
+		     reply_cookie_name(https), value, https ? "; Secure" : "");
+}
+
+int reply_send(const struct reply *r, bool https, bool head, int fd,
+	       struct err *e)
+{
+	AUTO_BUF struct buf out =
+		BUF_INIT(REPLY_BODY_MAX + REPLY_HEADERS_MAX + 4096);
+	bool whole = !buf_failed(&r->headers) && !buf_failed(&r->body);
+	int status = whole ? r->status : 500;
+	size_t length = whole ? r->body.len : 0;
+
+	buf_printf(&out, "Status: %d %s\r\n", status, reply_reason(status));
+	buf_puts(&out, security_headers);
+	buf_puts(&out, https ? https_headers : "");
+	if (length && r->type)
+		buf_printf(&out, "Content-Type: %s\r\n", r->type);
+	buf_printf(&out, "Content-Length: %zu\r\n", length);
+	buf_puts(&out, whole ? buf_str(&r->headers) : "");
+	buf_puts(&out, "\r\n");
+	if (!head)
+		buf_add(&out, r->body.data, length);
+	if (buf_failed(&out))
+		return err_set(e, ERR_SYSTEM, "no memory for the reply");
+	if (file_write_all(fd, out.data, out.len) < 0)
+		return err_sys(e, "cannot send the reply");
+	return 0;
+}
+
+void reply_release(struct reply *r)
+{
+	buf_release(&r->headers);
+	buf_release(&r->body);
+}

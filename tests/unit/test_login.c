@@ -1,0 +1,227 @@
+/* src/auth/login */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "auth/login.h"
+#include "scratch.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+
+static struct config config;
+static struct store store = STORE_INIT;
+
+static int open_store(void **state)
+{
+	struct err e = ERR_INIT;
+	char path[4200];
+
+	if (scratch_make(state) < 0 || config_init(&config, &e) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/cfg", scratch_path);
+	if (config_set(&config, "dir_cfg", path, &e) < 0)
+		return -1;
+	return store_open(&config, &store, &e);
+}
+
+static int close_store(void **state)
+{
+	store_release(&store);
+	config_release(&config);
+	return scratch_remove(state);
+}
+
+/* Path of the one login there is, below scratch_path. */
+static void only_login(char *ret, size_t size)
+{
+	DIR *dir;
+	const struct dirent *entry;
+	char path[4200];
+	int count = 0;
+
+	snprintf(path, sizeof(path), "%s/cfg/logins", scratch_path);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(ret, size, "cfg/logins/%s", entry->d_name);
+		count++;
+	}
+	closedir(dir);
+	assert_int_equal(count, 1);
+}
+
+static void check_unknown(const char *cookie)
+{
+	struct identity who = { .user = "untouched" };
+	struct err e = ERR_INIT;
+
+	assert_int_equal(login_find(&store, cookie, &who, &e), -1);
+	assert_int_equal(e.code, ERR_LOGIN);
+	assert_string_equal(who.user, "untouched");
+}
+
+static void a_login_is_found_by_its_cookie_until_it_ends(void **state)
+{
+	char cookie[LOGIN_COOKIE_SIZE];
+	struct identity who;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(login_start(&store, "ann@lab.example", cookie, &e), 0);
+	assert_int_equal(strlen(cookie), LOGIN_COOKIE_SIZE - 1);
+	assert_int_equal(login_find(&store, cookie, &who, &e), 0);
+	assert_string_equal(who.user, "ann@lab.example");
+	assert_false(who.admin);
+	assert_int_equal(login_end(&store, cookie, &e), 0);
+	check_unknown(cookie);
+	assert_int_equal(login_end(&store, cookie, &e), 0);
+}
+
+static void two_logins_have_two_cookies(void **state)
+{
+	char one[LOGIN_COOKIE_SIZE];
+	char two[LOGIN_COOKIE_SIZE];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(login_start(&store, "ann", one, &e), 0);
+	assert_int_equal(login_start(&store, "ann", two, &e), 0);
+	assert_string_not_equal(one, two);
+	assert_int_equal(login_end(&store, one, &e), 0);
+	check_unknown(one);
+	assert_int_equal(login_end(&store, two, &e), 0);
+}
+
+static void what_is_no_cookie_of_ours_is_not_looked_for(void **state)
+{
+	static const char *const cookies[] = {
+		"",
+		"short",
+		"../../../../../../../../etc/pass",
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+		"abcdefghijklmnopqrstuvwxyz2345670",
+		"abcdefghijklmnopqrstuvwxyz23456\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cookies); i++)
+		check_unknown(cookies[i]);
+}
+
+static void the_store_keeps_no_cookie_and_nobody_else_reads_it(void **state)
+{
+	AUTO_BUF struct buf text = BUF_INIT(4096);
+	char cookie[LOGIN_COOKIE_SIZE];
+	struct err e = ERR_INIT;
+	struct stat st;
+	char file[512];
+
+	(void)state;
+	assert_int_equal(login_start(&store, "ann", cookie, &e), 0);
+	only_login(file, sizeof(file));
+	assert_null(strstr(file, cookie));
+	assert_int_equal(fstatat(scratch_fd, file, &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(file_read(scratch_fd, file, false, &text, &e), 0);
+	assert_non_null(strstr(buf_str(&text), "\"ann\""));
+	assert_null(strstr(buf_str(&text), cookie));
+	assert_int_equal(login_end(&store, cookie, &e), 0);
+}
+
+/* Logins whose files say what they should not. */
+static void a_damaged_or_expired_login_is_none_and_is_purged(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"{}",
+		"no JSON",
+		"{\"version\":2,\"user\":\"ann\",\"created\":1,\"expires\":%lld}",
+		"{\"version\":1,\"user\":\"../ann\",\"created\":1,"
+		"\"expires\":%lld}",
+		"{\"version\":1,\"user\":7,\"created\":1,\"expires\":%lld}",
+		"{\"version\":1,\"user\":\"ann\",\"created\":1,\"expires\":1}",
+		"{\"version\":1,\"user\":\"ann\",\"created\":1,"
+		"\"expires\":9999999999}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		char cookie[LOGIN_COOKIE_SIZE];
+		struct err e = ERR_INIT;
+		const char *hole = strstr(texts[i], "%lld");
+		char text[256];
+		char file[512];
+		size_t removed;
+
+		assert_int_equal(login_start(&store, "ann", cookie, &e), 0);
+		only_login(file, sizeof(file));
+		snprintf(text, sizeof(text), "%.*s%lld%s",
+			 hole ? (int)(hole - texts[i]) : (int)strlen(texts[i]),
+			 texts[i], clock_wall() + 60, hole ? hole + 4 : "");
+		if (!hole)
+			snprintf(text, sizeof(text), "%s", texts[i]);
+		scratch_puts(file, text);
+		check_unknown(cookie);
+		assert_int_equal(login_purge(&store, &removed, &e), 0);
+		assert_int_equal(removed, 1);
+		assert_int_not_equal(faccessat(scratch_fd, file, F_OK, 0), 0);
+	}
+}
+
+static void a_valid_login_survives_the_purge(void **state)
+{
+	char cookie[LOGIN_COOKIE_SIZE];
+	struct err e = ERR_INIT;
+	struct identity who;
+	size_t removed;
+
+	(void)state;
+	assert_int_equal(login_start(&store, "ann", cookie, &e), 0);
+	/* Somebody writes a login at this moment. */
+	scratch_puts("cfg/logins/new.tmp", "{");
+	assert_int_equal(login_purge(&store, &removed, &e), 0);
+	assert_int_equal(removed, 0);
+	assert_int_equal(login_find(&store, cookie, &who, &e), 0);
+	assert_int_equal(login_end(&store, cookie, &e), 0);
+	assert_int_equal(unlinkat(scratch_fd, "cfg/logins/new.tmp", 0), 0);
+}
+
+static void a_folder_of_logins_that_others_may_enter_is_refused(void **state)
+{
+	static const char cookie[] = "abcdefghijklmnopqrstuvwxyz234567";
+	struct err e = ERR_INIT;
+	struct identity who;
+
+	(void)state;
+	assert_int_equal(fchmodat(scratch_fd, "cfg/logins", 0755, 0), 0);
+	assert_int_equal(login_find(&store, cookie, &who, &e), -1);
+	assert_int_equal(e.code, ERR_DAMAGED);
+	assert_int_equal(fchmodat(scratch_fd, "cfg/logins", 0700, 0), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_login_is_found_by_its_cookie_until_it_ends),
+		cmocka_unit_test(two_logins_have_two_cookies),
+		cmocka_unit_test(what_is_no_cookie_of_ours_is_not_looked_for),
+		cmocka_unit_test(
+			the_store_keeps_no_cookie_and_nobody_else_reads_it),
+		cmocka_unit_test(
+			a_damaged_or_expired_login_is_none_and_is_purged),
+		cmocka_unit_test(a_valid_login_survives_the_purge),
+		cmocka_unit_test(
+			a_folder_of_logins_that_others_may_enter_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, open_store, close_store);
+}
