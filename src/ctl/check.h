@@ -1,0 +1,42 @@
+/*
+ * What `qwdctl check` finds: one line each,
+ *
+ *     ok|note|warning|error: WHAT; WHAT TO DO
+ *
+ * An error keeps the service, or a part of it, from working; a warning is a
+ * risk or a loss; a note is worth knowing.
+ */
+#ifndef QWD_CTL_CHECK_H
+#define QWD_CTL_CHECK_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "conf/options.h"
+
+enum check_level { CHECK_OK, CHECK_NOTE, CHECK_WARNING, CHECK_ERROR };
+
+struct check {
+	const struct config *config;
+	unsigned found[CHECK_ERROR + 1]; /* lines of each level */
+	/* Who runs the service; ourselves if that is not known. */
+	uid_t user;
+	gid_t group;
+	char user_name[64];
+};
+
+void check_say(struct check *k, enum check_level level, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+
+/* Find out who runs the service: by the owner of its private directories, and
+ * where those tell nothing, www-data. */
+void check_find_user(struct check *k);
+
+/* The parts.  check_files: machines.conf, catalogue, images, directories. */
+void check_files(struct check *k);
+/* Templates and noVNC. */
+void check_pages(struct check *k);
+/* Programs, KVM, network, namespaces. */
+void check_host(struct check *k);
+
+#endif

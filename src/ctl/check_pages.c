@@ -1,0 +1,90 @@
+#include "ctl/check.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "sys/file.h"
+#include "web/template.h"
+
+/* The templates that the pages are made of. */
+static const char *const pages[] = {
+	"index.html", "session.html", "manage.html", "login.html",
+	"error.html", "terms.html",   "theme.css",
+};
+
+static int is_template(const struct dirent *entry)
+{
+	return text_ends(entry->d_name, ".html") ||
+	       text_ends(entry->d_name, ".css");
+}
+
+/* Check what the administrator may have added, too.  Returns how many are
+ * wrong, or -1 if the directory cannot be read. */
+static int check_all(struct check *k, int dirfd)
+{
+	struct dirent **list;
+	int count = scandirat(dirfd, ".", &list, is_template, alphasort);
+	int wrong = 0;
+
+	if (count < 0)
+		return -1;
+	for (int i = 0; i < count; i++) {
+		struct err e = ERR_INIT;
+
+		if (template_check(dirfd, list[i]->d_name, &e) < 0) {
+			check_say(k, CHECK_ERROR, "template %s; mend it",
+				  e.msg);
+			wrong++;
+		}
+		free(list[i]);
+	}
+	free(list);
+	return wrong;
+}
+
+static void check_templates(struct check *k)
+{
+	AUTO_FREE char *path = file_join(k->config->dir_html, "desktop");
+	AUTO_CLOSE int dirfd = -1;
+	int wrong;
+
+	dirfd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	wrong = dirfd < 0 ? -1 : check_all(k, dirfd);
+	if (wrong < 0) {
+		check_say(k, CHECK_ERROR,
+			  "dir_html: %s/desktop cannot be read; install the "
+			  "pages there, or correct dir_html",
+			  k->config->dir_html);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
+		if (faccessat(dirfd, pages[i], R_OK, 0) < 0) {
+			check_say(k, CHECK_ERROR,
+				  "template %s/%s is missing; install it", path,
+				  pages[i]);
+			wrong++;
+		}
+	if (wrong == 0)
+		check_say(k, CHECK_OK, "templates in %s", path);
+}
+
+static void check_novnc(struct check *k)
+{
+	AUTO_FREE char *page = file_join(k->config->dir_novnc, "vnc.html");
+
+	if (page && access(page, R_OK) == 0)
+		check_say(k, CHECK_OK, "noVNC in %s", k->config->dir_novnc);
+	else
+		check_say(k, CHECK_ERROR,
+			  "dir_novnc: there is no %s/vnc.html; apt install "
+			  "novnc",
+			  k->config->dir_novnc);
+}
+
+void check_pages(struct check *k)
+{
+	check_templates(k);
+	check_novnc(k);
+}

@@ -1,0 +1,39 @@
+/*
+ * qwdctl's commands.  Each gets the configuration and its own arguments
+ * (argv[0] is the command's name, as "download"), prints for a person on
+ * standard output, complaints on standard error, and returns the exit status.
+ */
+#ifndef QWD_CTL_CTL_H
+#define QWD_CTL_CTL_H
+
+#include "conf/options.h"
+
+enum ctl_status {
+	CTL_DONE = 0,
+	CTL_FAILED = 1,
+	CTL_USAGE = 2, /* the arguments are wrong; a sentence said how */
+	CTL_NOTHING = 3, /* there was nothing to do */
+};
+
+/* download [--force] [NAME...]: fetch images, then refresh. */
+MUST_CHECK int ctl_download(const struct config *c, int argc, char **argv);
+
+/* refresh: examine the images and write the catalogue. */
+MUST_CHECK int ctl_refresh(const struct config *c, int argc, char **argv);
+
+/* config [--defaults]: print all options as a configuration file. */
+MUST_CHECK int ctl_config(const struct config *c, int argc, char **argv);
+
+/* check: what is wrong with this installation, and what to do. */
+MUST_CHECK int ctl_check(const struct config *c, int argc, char **argv);
+
+/* status [--json]: the configuration, the machines, the sessions. */
+MUST_CHECK int ctl_status(const struct config *c, int argc, char **argv);
+
+/* stop NAME...|--all [--now] [--yes]: stop sessions, asking on a terminal. */
+MUST_CHECK int ctl_stop(const struct config *c, int argc, char **argv);
+
+/* purge: remove what has expired or lost its owner.  Nothing to do is fine. */
+MUST_CHECK int ctl_purge(const struct config *c, int argc, char **argv);
+
+#endif
