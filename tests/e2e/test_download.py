@@ -1,0 +1,566 @@
+"""qwdctl download, against a web server that misbehaves.
+
+Needs only the program: QWDCTL or QWD_CTL names it, or it is bin/qwdctl.
+"""
+
+import contextlib
+import email.utils
+import hashlib
+import http.server
+import os
+import pathlib
+import random
+import shutil
+import signal
+import ssl
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+TREE = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = TREE / (os.environ.get("QWDCTL") or os.environ.get("QWD_CTL")
+                  or "bin/qwdctl")
+LONG = bool(os.environ.get("LONG"))
+
+DISK = random.Random(1).randbytes(1 << 20)  # a raw disk
+OTHER = random.Random(2).randbytes(1 << 20)
+SHA = hashlib.sha256(DISK).hexdigest()
+TIME = 1_600_000_000
+# A qcow2 header that names a backing file.
+BACKING = (b"QFI\xfb\0\0\0\3" + bytes(6) + b"\2\0" + b"\0\0\0\5"
+           + b"\0\0\0\x10" + bytes(500))
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        path = self.path
+        self.server.requests.append(path)
+        self.server.headers.append(dict(self.headers))
+        if path.startswith("http://"):  # we are the proxy
+            path = "/" + path.split("/", 3)[3]
+        name = path[1:].split("/")[0].replace("-", "_")
+        self.close_connection = True
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            getattr(self, "page_" + name)(path)
+
+    def body(self, data, status=200, length=None, **headers):
+        self.send_response(status)
+        self.send_header("Content-Length",
+                         str(len(data) if length is None else length))
+        self.send_header("Connection", "close")
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(data)
+        self.wfile.flush()
+
+    def page_disk(self, _):
+        last = self.server.last_modified
+        since = self.headers.get("If-Modified-Since")
+        if since and email.utils.parsedate_to_datetime(
+                since).timestamp() >= last:
+            self.send_response(304)
+            self.end_headers()
+            return
+        self.body(self.server.disk,
+                  Last_Modified=email.utils.formatdate(last, usegmt=True))
+
+    page_copy = page_disk
+
+    def page_ignores_condition(self, _):
+        self.body(DISK, Last_Modified=email.utils.formatdate(
+            self.server.last_modified, usegmt=True))
+
+    def page_no_time(self, _):
+        self.body(DISK)
+
+    def page_from_the_future(self, _):
+        self.body(DISK, Last_Modified=email.utils.formatdate(
+            time.time() + 1e6, usegmt=True))
+
+    def page_truncated(self, _):
+        self.body(DISK[:512], length=len(DISK))
+
+    def page_truncated_chunks(self, _):
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"200\r\n" + DISK[:512] + b"\r\n")
+
+    def page_closed(self, _):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(DISK[:700])
+
+    def page_enormous(self, _):
+        self.body(b"", length=100 << 40)
+
+    def page_endless(self, _):
+        self.send_response(200)
+        self.end_headers()
+        while not self.server.over.is_set():
+            self.wfile.write(DISK)
+
+    def page_hangs(self, _):
+        self.body(DISK[:512 * 1024], length=len(DISK))
+        self.server.hanging.set()
+        self.server.over.wait(60)
+
+    def page_drips(self, _):
+        self.body(b"", length=len(DISK))
+        while not self.server.over.wait(1):
+            self.wfile.write(b"x")
+            self.wfile.flush()
+
+    def page_not_found(self, _):
+        self.body(b"no", status=404)
+
+    def page_no_content(self, _):
+        self.send_response(204)
+        self.end_headers()
+
+    def page_text(self, _):
+        self.body(b"<!DOCTYPE html>" + b" " * 497)
+
+    def page_backing(self, _):
+        self.body(BACKING)
+
+    def page_empty(self, _):
+        self.body(b"")
+
+    def redirect(self, target):
+        self.body(b"", status=302, Location=target)
+
+    def page_to(self, path):
+        self.redirect(path[4:])
+
+    def page_chain(self, path):
+        left = int(path.split("/")[2])
+        self.redirect(f"/chain/{left - 1}" if left > 1 else "/disk")
+
+    def page_escape(self, _):
+        self.redirect("gopher\x1b[31m://x/")
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, tls=None):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests = []
+        self.headers = []
+        self.disk = DISK
+        self.last_modified = TIME
+        self.hanging = threading.Event()
+        self.over = threading.Event()
+        self.scheme = "https" if tls else "http"
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
+        threading.Thread(target=self.serve_forever, args=(0.02,),
+                         daemon=True).start()
+
+    def url(self, path):
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}/{path}"
+
+    def handle_error(self, *_):
+        pass  # a client that went away is what is tested
+
+    def end(self):
+        self.over.set()
+        self.shutdown()
+        self.server_close()
+
+
+class Result:
+    def __init__(self, done):
+        self.status, self.out, self.err = (done.returncode, done.stdout,
+                                           done.stderr)
+
+
+class Download(unittest.TestCase):
+    def setUp(self):
+        self.server = Server()
+        self.addCleanup(self.server.end)
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="qwd-"))
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.machines = self.dir / "machines"
+        self.extra = ""
+
+    def offer(self, **machines):
+        """machines.conf: name (with "_" for ".") = url, or (url, sha256)."""
+        lines = []
+        for name, value in machines.items():
+            url, sha = value if isinstance(value, tuple) else (value, "")
+            lines.append(f"[{name.replace('_', '.')}]\n")
+            lines += [f"url = {url}\n"] * bool(url)
+            lines += [f"sha256 = {sha}\n"] * bool(sha)
+        (self.dir / "machines.conf").write_text("".join(lines))
+
+    def argv(self, *arguments):
+        config = self.dir / "config.conf"
+        config.write_text(f"dir_service = {self.dir}\n{self.extra}")
+        return [PROGRAM, f"--config={config}", "download", *arguments]
+
+    environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+
+    def download(self, *arguments, under=()):
+        return Result(subprocess.run(
+            [*under, *self.argv(*arguments)], env=self.environment,
+            capture_output=True, text=True, timeout=120, check=False))
+
+    def files(self):
+        """What is in dir_machines, but for the notes of the urls."""
+        return sorted(p.name for p in self.machines.iterdir()
+                      if not (p.name.startswith(".")
+                              and p.name.endswith(".url")))
+
+    def refused(self, page, message, name="disk.raw", sha=""):
+        """The old file stands, and the complaint is this one."""
+        self.machines.mkdir(exist_ok=True)
+        (self.machines / name).write_bytes(b"old")
+        self.offer(**{name.replace(".", "_"): (self.server.url(page), sha)})
+        result = self.download()
+        self.assertEqual(result.status, 1, result.out)
+        self.assertIn(f"qwdctl download: {name}: {message}", result.err)
+        self.assertEqual(self.files(), [name])
+        self.assertEqual((self.machines / name).read_bytes(), b"old")
+        return result
+
+
+class Good(Download):
+    def test_an_image_appears_whole_with_the_servers_time(self):
+        self.offer(disk_raw=(self.server.url("disk"), SHA.upper()))
+        result = self.download()
+        self.assertEqual((result.status, result.err), (0, ""))
+        self.assertIn("disk.raw: fetched, 1 MB\n", result.out)
+        image = self.machines / "disk.raw"
+        self.assertEqual(image.read_bytes(), DISK)
+        self.assertEqual(stat.S_IMODE(image.stat().st_mode), 0o644)
+        self.assertEqual(image.stat().st_mtime, TIME)
+        self.assertEqual(self.files(), ["disk.raw"])
+        self.assertIn('"disk.raw"',
+                      (self.dir / "catalogue.json").read_text())
+
+    def test_nothing_is_fetched_when_nothing_changed(self):
+        self.offer(disk_raw=self.server.url("disk"))
+        self.assertEqual(self.download().status, 0)
+        inode = (self.machines / "disk.raw").stat().st_ino
+        result = self.download()
+        self.assertEqual(result.status, 0)
+        self.assertIn("disk.raw: unchanged\n", result.out)
+        self.assertIn("If-Modified-Since", self.server.headers[1])
+        self.assertEqual((self.machines / "disk.raw").stat().st_ino, inode)
+
+    def test_a_server_without_conditions_makes_no_difference(self):
+        self.offer(disk_raw=self.server.url("ignores-condition"))
+        self.download()
+        self.assertIn("disk.raw: unchanged\n", self.download().out)
+
+    def test_what_changed_is_fetched(self):
+        self.offer(disk_raw=self.server.url("disk"))
+        self.download()
+        self.server.disk = OTHER
+        self.server.last_modified += 1
+        self.assertIn("disk.raw: fetched", self.download().out)
+        self.assertEqual((self.machines / "disk.raw").read_bytes(), OTHER)
+
+    def test_another_url_is_fetched_even_if_it_is_older(self):
+        self.offer(disk_raw=self.server.url("disk"))
+        self.download()
+        self.server.disk = OTHER
+        self.server.last_modified -= 1000
+        self.offer(disk_raw=self.server.url("copy"))
+        self.assertIn("disk.raw: fetched", self.download().out)
+        self.assertEqual((self.machines / "disk.raw").read_bytes(), OTHER)
+
+    def test_with_the_right_sum_the_server_is_not_asked(self):
+        self.machines.mkdir()
+        (self.machines / "disk.raw").write_bytes(DISK)
+        self.offer(disk_raw=(self.server.url("disk"), SHA))
+        self.assertIn("disk.raw: unchanged\n", self.download().out)
+        self.assertEqual(self.server.requests, [])
+
+    def test_with_the_wrong_sum_it_is_fetched(self):
+        self.machines.mkdir()
+        (self.machines / "disk.raw").write_bytes(OTHER)
+        self.offer(disk_raw=(self.server.url("disk"), SHA))
+        self.assertIn("disk.raw: fetched", self.download().out)
+        self.assertEqual((self.machines / "disk.raw").read_bytes(), DISK)
+
+    def test_a_damaged_file_is_fetched_again(self):
+        self.machines.mkdir()
+        (self.machines / "disk.raw").write_bytes(DISK[:1000])
+        self.offer(disk_raw=self.server.url("disk"))
+        self.assertIn("disk.raw: fetched", self.download().out)
+
+    def test_force_fetches_what_is_there(self):
+        self.offer(disk_raw=(self.server.url("disk"), SHA))
+        self.download()
+        self.assertIn("disk.raw: fetched", self.download("--force").out)
+        self.assertEqual(len(self.server.requests), 2)
+
+    def test_a_time_that_is_missing_or_to_come_is_not_taken(self):
+        for page in "no-time", "from-the-future":
+            begin = time.time() - 1
+            self.offer(disk_raw=self.server.url(page))
+            self.assertEqual(self.download("--force").status, 0)
+            taken = (self.machines / "disk.raw").stat().st_mtime
+            self.assertTrue(begin <= taken <= time.time(), page)
+
+    def test_five_redirects_are_followed(self):
+        self.offer(disk_raw=(self.server.url("chain/5"), SHA))
+        self.assertEqual(self.download().status, 0)
+
+    def test_http_without_a_sum_is_warned_of(self):
+        self.offer(disk_raw=self.server.url("disk"))
+        self.assertIn("disk.raw: warning: http without a sha256",
+                      self.download().err)
+
+    def test_the_configured_proxy_is_used(self):
+        self.offer(disk_raw=("http://images.lab.example/disk", SHA))
+        self.extra = f"service_proxy = {self.server.url('')}\n"
+        self.assertEqual(self.download().status, 0)
+        self.assertEqual(self.server.requests,
+                         ["http://images.lab.example/disk"])
+
+    def test_only_the_named_machines_are_fetched(self):
+        url = self.server.url("disk")
+        self.offer(a_raw=url, b_raw=url, c_raw=url)
+        self.assertEqual(self.download("c.raw", "a.raw").status, 0)
+        self.assertEqual(self.files(), ["a.raw", "c.raw"])
+
+    def test_one_failure_does_not_stop_the_others(self):
+        self.offer(a_raw=self.server.url("not-found"),
+                   b_raw=(self.server.url("disk"), SHA))
+        result = self.download()
+        self.assertEqual(result.status, 1)
+        self.assertEqual(self.files(), ["b.raw"])
+        self.assertIn('"b.raw"', (self.dir / "catalogue.json").read_text())
+
+    def test_without_any_url_there_is_nothing_to_do(self):
+        self.offer(a_raw="")
+        result = self.download()
+        self.assertEqual(result.status, 0)
+        self.assertIn("no machine has a url", result.out)
+
+
+class Bad(Download):
+    def test_a_body_that_ends_early_is_refused(self):
+        self.refused("truncated", "cannot be fetched: transfer closed with")
+        self.refused("truncated-chunks", "cannot be fetched: ")
+
+    def test_an_end_that_nobody_announced_is_seen_by_the_content(self):
+        self.refused("closed", "what was fetched is refused: is not a raw "
+                     "disk: its 700 bytes are no multiple of 512")
+        self.refused("closed", "is not the wanted file: its sha256 is ",
+                     sha=SHA)
+
+    def test_more_than_fits_is_refused_before_it_is_written(self):
+        self.refused("enormous", "is larger than the ")
+
+    def test_an_endless_body_ends_at_the_disks_end(self):
+        self.offer(disk_raw=self.server.url("endless"))
+        self.machines.mkdir()
+        result = self.download(under=(
+            "bwrap", "--dev-bind", "/", "/", "--size", "110000000",
+            "--tmpfs", self.machines))
+        self.assertEqual(result.status, 1)
+        self.assertRegex(result.err, r"disk.raw: is larger than the \d+ MB "
+                         r"that fit\n")
+
+    def test_a_full_disk_is_told(self):
+        self.offer(disk_raw=self.server.url("disk"))
+        self.machines.mkdir()
+        result = self.download(under=(
+            "bwrap", "--dev-bind", "/", "/", "--size", "1000000", "--tmpfs",
+            self.machines))
+        self.assertEqual(result.status, 1)
+        self.assertIn("disk.raw: the disk is full\n", result.err)
+
+    def test_an_http_error_is_told(self):
+        self.refused("not-found", "cannot be fetched: The requested URL "
+                     "returned error: 404")
+        self.refused("no-content", "cannot be fetched: HTTP status 204")
+
+    def test_what_is_no_image_is_refused(self):
+        self.refused("text", "what was fetched is refused: is named .qcow2 "
+                     "but holds no known header", name="disk.qcow2")
+        self.refused("empty", "what was fetched is refused: is an empty file",
+                     name="disk.qcow2")
+
+    def test_an_image_that_names_another_file_is_refused(self):
+        self.refused("backing", "what was fetched is refused: names a backing "
+                     "file", name="disk.qcow2")
+
+    def test_another_sum_is_refused(self):
+        self.server.disk = OTHER
+        self.refused("disk", "is not the wanted file: its sha256 is "
+                     + hashlib.sha256(OTHER).hexdigest(), sha=SHA)
+
+    def test_redirects_lead_only_to_web_servers(self):
+        self.refused("to/file:///etc/passwd", "cannot be fetched: ")
+        self.refused("to/ftp://127.0.0.1/x", "cannot be fetched: Protocol "
+                     "\"ftp\" not supported or disabled")
+        self.refused("to/gopher://127.0.0.1/x", "cannot be fetched: Protocol")
+
+    def test_a_sixth_redirect_is_refused(self):
+        self.refused("chain/6", "cannot be fetched: Maximum (5) redirects "
+                     "followed")
+
+    def test_a_complaint_holds_nothing_for_the_terminal(self):
+        result = self.refused("escape", "cannot be fetched: ")
+        self.assertNotIn("\x1b", result.err)
+
+    def test_a_server_that_is_not_there_is_told(self):
+        self.offer(disk_raw="http://127.0.0.1:1/disk")
+        self.assertIn("disk.raw: cannot be fetched: Failed to connect",
+                      self.download().err)
+
+    def test_a_machine_that_cannot_be_fetched_is_told(self):
+        self.offer(a_raw="", b_raw=(self.server.url("disk"), SHA))
+        result = self.download("a.raw", "../x", "b.raw")
+        self.assertEqual(result.status, 1)
+        self.assertEqual(result.err.splitlines(), [
+            "qwdctl download: a.raw: has no url in machines.conf",
+            "qwdctl download: ../x: is not in machines.conf"])
+        self.assertEqual(self.files(), ["b.raw"])
+
+    def test_an_unknown_option_is_wrong_usage(self):
+        self.offer(disk_raw=self.server.url("disk"))
+        result = self.download("--all")
+        self.assertEqual(result.status, 2)
+        self.assertIn("--all: unknown option", result.err)
+        self.assertEqual(self.server.requests, [])
+
+    def test_a_wrong_machines_conf_fetches_nothing(self):
+        (self.dir / "machines.conf").write_text("[a.raw]\nurl = file:///x\n")
+        result = self.download()
+        self.assertEqual(result.status, 1)
+        self.assertIn("machines.conf:2: url: 'file:///x' must begin with "
+                      "https:// or http://", result.err)
+
+    @unittest.skipUnless(LONG, "takes a minute")
+    def test_a_server_that_drips_is_given_up(self):
+        self.refused("drips", "cannot be fetched: Operation too slow")
+
+
+class Interrupted(Download):
+    def hang(self, *arguments):
+        """A download that has half of the image and waits for more."""
+        self.machines.mkdir(exist_ok=True)
+        (self.machines / "disk.raw").write_bytes(b"old")
+        self.offer(disk_raw=self.server.url("hangs"),
+                   next_raw=self.server.url("disk"))
+        process = subprocess.Popen(
+            self.argv(*arguments), env=self.environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        self.assertTrue(self.server.hanging.wait(10))
+        return process
+
+    def test_a_signal_leaves_no_half_file(self):
+        for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+            self.server.hanging.clear()
+            process = self.hang()
+            self.assertIn(".disk.raw.part", self.files())
+            process.send_signal(number)
+            _, err = process.communicate(timeout=10)
+            self.assertEqual(process.returncode, 1)
+            self.assertIn("disk.raw: interrupted\n", err)
+            self.assertEqual(self.files(), ["disk.raw"])
+            self.assertEqual((self.machines / "disk.raw").read_bytes(),
+                             b"old")
+
+    def test_what_a_killed_one_left_is_replaced(self):
+        self.hang().kill()
+        self.server.over.set()
+        self.assertIn(".disk.raw.part", self.files())
+        self.offer(disk_raw=(self.server.url("disk"), SHA))
+        self.assertEqual(self.download().status, 0)
+        self.assertEqual(self.files(), ["disk.raw"])
+
+    def test_a_link_in_the_parts_place_is_not_followed(self):
+        self.machines.mkdir()
+        victim = self.dir / "victim"
+        victim.write_bytes(b"precious")
+        (self.machines / ".disk.raw.part").symlink_to(victim)
+        self.offer(disk_raw=(self.server.url("disk"), SHA))
+        self.assertEqual(self.download().status, 0)
+        self.assertEqual(victim.read_bytes(), b"precious")
+        self.assertFalse((self.machines / "disk.raw").is_symlink())
+
+    def test_two_do_not_run_at_once(self):
+        self.hang()
+        result = self.download()
+        self.assertEqual(result.status, 1)
+        self.assertIn("qwdctl download: another download is running",
+                      result.err)
+
+
+class Https(Download):
+    @classmethod
+    def setUpClass(cls):
+        cls.keys = pathlib.Path(tempfile.mkdtemp(prefix="qwd-"))
+        cls.addClassCleanup(shutil.rmtree, cls.keys)
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+             "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+             "subjectAltName=IP:127.0.0.1", "-keyout", cls.keys / "key",
+             "-out", cls.keys / "crt"], check=True, capture_output=True)
+        cls.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        cls.tls.load_cert_chain(cls.keys / "crt", cls.keys / "key")
+
+    def setUp(self):
+        super().setUp()
+        self.secure = Server(self.tls)
+        self.addCleanup(self.secure.end)
+        # A host that trusts our certificate.
+        bundle = "/etc/ssl/certs/ca-certificates.crt"
+        self.trusting = ("bwrap", "--dev-bind", "/", "/", "--bind",
+                         self.keys / "crt", os.path.realpath(bundle))
+
+    def test_an_unknown_certificate_is_refused(self):
+        self.offer(disk_raw=self.secure.url("disk"))
+        result = self.download()
+        self.assertEqual(result.status, 1)
+        self.assertIn("disk.raw: cannot be fetched: SSL certificate problem",
+                      result.err)
+        self.assertEqual(self.files(), [])
+        self.assertEqual(self.secure.requests, [])
+
+    def test_another_hosts_certificate_is_refused(self):
+        url = self.secure.url("disk").replace("127.0.0.1", "localhost")
+        self.offer(disk_raw=url)
+        result = self.download(under=self.trusting)
+        self.assertIn("no alternative certificate subject name matches",
+                      result.err)
+
+    def test_a_verified_server_is_believed(self):
+        self.offer(disk_raw=self.secure.url("disk"))
+        result = self.download(under=self.trusting)
+        self.assertEqual((result.status, result.err), (0, ""))
+        self.assertEqual((self.machines / "disk.raw").read_bytes(), DISK)
+
+    def test_https_is_not_left_for_http_unless_the_sum_is_known(self):
+        url = self.secure.url("to/" + self.server.url("disk"))
+        self.offer(disk_raw=url)
+        result = self.download(under=self.trusting)
+        self.assertEqual(result.status, 1)
+        self.assertIn('Protocol "http" not supported or disabled',
+                      result.err)
+        self.assertEqual(self.server.requests, [])
+        self.offer(disk_raw=(url, SHA))
+        self.assertEqual(self.download(under=self.trusting).status, 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,104 @@
+#!/bin/sh
+# Makes a bootable ISO of a tiny Linux: a shell on the screen seconds after
+# power-on, for tests that need some guest rather than a desktop.
+#
+# usage: tiny.sh OUT.iso [WORKDIR]
+#
+# Needs the Debian packages listed in `packages` and package lists that are up
+# to date (apt-get update), for Debian's kernel package is downloaded; neither
+# root nor an installed kernel.
+#
+# Promises: OUT appears whole or not at all; nothing else remains, also after
+# an interruption.  Scratch files are in WORKDIR, by default OUT's directory.
+#
+# The guest, whose files are in tiny/, wants 256 MB of memory.  It
+#   - boots from a CD drive, and as a disk (the ISO is isohybrid)
+#   - shows a root shell on tty1 and, if there is a serial port, on ttyS0, after
+#     the line TINY-READY uptime=SECONDS
+#   - asks for an address on each network card
+#   - powers off when the power button is pressed or `poweroff` is typed
+#   - runs /firstboot.sh of a disk or CD (ISO 9660, FAT or ext4), output on
+#     ttyS0 between TINY-FIRSTBOOT-START DEVICE and TINY-FIRSTBOOT-END rc=STATUS
+
+set -eu
+
+# What a virtual machine's devices and the shares of its host need; depmod
+# knows the modules that these need in turn.
+modules='
+    virtio_pci virtio_blk virtio_scsi virtio_net virtio_balloon virtio_gpu
+    ahci ata_piix sr_mod sd_mod e1000
+    xhci_pci ehci_pci uhci_hcd usbhid hid_generic button evdev
+    isofs vfat nls_ascii nls_cp437 ext4 crc32c_generic
+    9p 9pnet_virtio virtiofs
+'
+
+here=$(dirname -- "$(realpath -- "$0")")
+. "$here/lib.sh"
+
+isolinux=/usr/lib/ISOLINUX
+syslinux=/usr/lib/syslinux/modules/bios
+
+[ $# = 1 ] || [ $# = 2 ] || die 'usage: tiny.sh OUT.iso [WORKDIR]'
+PATH=$PATH:/usr/sbin:/sbin
+need apt-get as cpio depmod dpkg-deb lz4 modprobe objcopy xorriso xz /bin/busybox \
+    "$isolinux/isolinux.bin" "$isolinux/isohdpfx.bin" "$syslinux/ldlinux.c32"
+begin 3 "$@"
+cd "$scratch"
+
+# The package apt would install for linux-image-amd64, without installing it.
+download_kernel() {
+    package=$(apt-cache show --no-all-versions linux-image-amd64 |
+        sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p')
+    [ -n "$package" ] || die 'apt does not know linux-image-amd64: run apt-get update'
+    apt-get -qq -o APT::Sandbox::User= \
+        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= download "$package"
+    dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x ./boot ./lib
+    version=${package#linux-image-}
+    depmod -b . "$version"
+}
+
+# Everything in initrd/: the files in tiny/, busybox, and some of the modules.
+fill_initrd() {
+    cp -a "$here/tiny" initrd
+    (cd initrd && mkdir -p bin dev mnt proc root run sys tmp var)
+    cp /bin/busybox initrd/bin/busybox
+
+    for module in $modules; do
+        modprobe -d . -S "$version" --show-depends "$module" >>modules
+    done
+    all=lib/modules/$version
+    some=initrd/$all
+    mkdir -p "$some"
+    sed -n 's/^insmod //p' modules | sort -u | xargs cp -t "$some"
+    cp "$all"/modules.builtin* "$all/modules.order" "$some"
+    depmod -b initrd "$version"
+    # busybox's modprobe reads the text form of these two, nothing else.
+    find "$some" -name 'modules.*' ! -name modules.dep ! -name modules.alias -delete
+}
+
+say_step 'downloading the kernel'
+download_kernel
+
+say_step 'packing kernel and initial file system'
+fill_initrd
+mkdir -p iso/isolinux
+mkdir kernel
+"$here/kernel.sh" "boot/vmlinuz-$version" iso/isolinux/vmlinuz kernel
+(cd initrd && find . | sort | cpio --quiet -o -H newc -R 0:0) |
+    lz4 -q -l -9 - iso/isolinux/initrd
+
+say_step 'writing the ISO'
+cp "$isolinux/isolinux.bin" "$syslinux/ldlinux.c32" iso/isolinux
+cat >iso/isolinux/isolinux.cfg <<'END'
+DEFAULT tiny
+LABEL tiny
+  KERNEL vmlinuz
+  INITRD initrd
+  APPEND console=ttyS0 console=tty0 quiet loglevel=3 cryptomgr.notests noreplace-smp mitigations=off
+END
+quietly xorriso -as mkisofs -o "$part" -V TINY -r -J \
+    -b isolinux/isolinux.bin -c isolinux/boot.cat \
+    -no-emul-boot -boot-load-size 4 -boot-info-table \
+    -isohybrid-mbr "$isolinux/isohdpfx.bin" iso
+
+finish
