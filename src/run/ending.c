@@ -26,6 +26,8 @@ static void log_words(struct owner *o)
 {
 	char *save = NULL;
 
+	if (!o->words.len)
+		return;
 	for (char *line = strtok_r(o->words.data, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save))
 		log_event("child-says", "session", o->s.name, "message", line,
@@ -70,11 +72,15 @@ void owner_stop_further(struct owner *o)
 	}
 	if (qmp_send(&o->qmp, word, 0, &e) < 0)
 		wait = 1;
-	owner_deadline(o, DEADLINE_STOP, wait);
+	owner_deadline(o, DEADLINE_STOP, wait > 0 ? wait : 1);
 }
 
 void owner_stop(struct owner *o, bool now, const char *sentence)
 {
+	bool at_once = now || !o->started;
+
+	if (o->finished)
+		return;
 	set_reason(o, sentence);
 	if (o->s.state != SESSION_STOPPING)
 		owner_move(o, SESSION_STOPPING, o->s.step);
@@ -85,9 +91,9 @@ void owner_stop(struct owner *o, bool now, const char *sentence)
 		return;
 	}
 	/* A guest that does not run yet cannot be asked. */
-	if ((now || !o->started) && o->stop < STOP_POWERDOWN)
+	if (at_once && o->stop < STOP_POWERDOWN)
 		o->stop = STOP_POWERDOWN;
-	if (o->stop == STOP_NONE || (now && o->stop < STOP_QUIT))
+	if (o->stop == STOP_NONE || (at_once && o->stop < STOP_QUIT))
 		owner_stop_further(o);
 }
 
@@ -119,7 +125,7 @@ void owner_qemu_gone(struct owner *o, int status)
 	} else if (o->s.state == SESSION_BOOTING && o->s.kvm &&
 		   strcmp(o->config.accel, "auto") == 0) {
 		log_words(o);
-		accel_remember_broken(&o->st);
+		o->kvm_suspect = true;
 		o->s.kvm = false;
 		guest_start(o);
 	} else if (o->guest_off && status == 0) {

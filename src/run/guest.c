@@ -367,6 +367,9 @@ void guest_check_running(struct owner *o)
 	if (o->s.oneshot)
 		owner_deadline(o, DEADLINE_VIEWER, FIRST_VIEWER_MS);
 	owner_move(o, SESSION_RUNNING, STEP_GUEST);
+	/* Not QEMU's or the image's fault, then. */
+	if (o->kvm_suspect)
+		accel_remember_broken(&o->st);
 	log_event("running", "session", o->s.name, "accelerator",
 		  o->s.kvm ? "kvm" : "tcg", "network", o->s.network, NULL);
 }

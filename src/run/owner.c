@@ -7,12 +7,11 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
-#include "auth/login.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "conf/arguments.h"
 #include "run/owner_state.h"
-#include "session/housekeeping.h"
+#include "run/purge.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "vm/accel.h"
@@ -36,6 +35,8 @@ void owner_save(struct owner *o)
 void owner_move(struct owner *o, enum session_state state,
 		enum session_step step)
 {
+	if (o->finished || state < o->s.state)
+		return;
 	o->s.state = state;
 	o->s.step = step;
 	owner_save(o);
@@ -141,9 +142,11 @@ static void on_words(struct owner *o)
 	char piece[1024];
 	ssize_t got;
 
-	while ((got = read(o->said, piece, sizeof(piece))) > 0)
-		if (o->words.len + (size_t)got <= WORDS_MAX)
-			buf_add(&o->words, piece, (size_t)got);
+	while ((got = read(o->said, piece, sizeof(piece))) > 0) {
+		if (o->words.len + (size_t)got > WORDS_MAX)
+			buf_reset(&o->words);
+		buf_add(&o->words, piece, (size_t)got);
+	}
 }
 
 static void on_signal(struct owner *o)
@@ -249,11 +252,7 @@ static void housekeeping(struct owner *o)
 	struct purge_result result;
 	struct err e = ERR_INIT;
 
-	if (housekeeping_purge(&o->st, &result, &e) < 0)
-		log_error("purge", &e);
-	if (login_purge(&o->st, &result.files, &e) < 0)
-		log_error("purge", &e);
-	if (gateway_clean(&o->st, &e) < 0)
+	if (purge_everything(&o->st, &result, &e) < 0)
 		log_error("purge", &e);
 }
 

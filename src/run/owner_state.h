@@ -72,6 +72,7 @@ struct owner {
 
 	struct qmp qmp;
 	bool qmp_ready;
+	bool kvm_suspect;  /* QEMU died with KVM; does it live without? */
 	bool started;	   /* `cont` was answered */
 	bool guest_off;	   /* the guest powered off by itself */
 	int vnc;
@@ -85,7 +86,8 @@ struct owner {
 	long long deadlines[DEADLINE_COUNT];
 };
 
-/* run/owner.c: the record.  Each writes it; a failure to write is logged. */
+/* run/owner.c: the record.  Each writes it; a failure to write is logged.
+ * States move one way: a step back, or after the end, is none. */
 void owner_move(struct owner *o, enum session_state state,
 		enum session_step step);
 void owner_save(struct owner *o);

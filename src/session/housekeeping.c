@@ -101,15 +101,11 @@ static int settle(const struct store *st, const char *name,
 		return store_forget(st, name, e);
 	}
 	if (!s.ended) {
+		if (!session_is_final(&s))
+			store_show_dead(&s);
 		s.ended = clock_wall();
 		s.ended_boot_ms = clock_boot_ms();
 		clock_boot_id(s.boot_id);
-		if (!session_is_final(&s)) {
-			s.state = SESSION_FAILED;
-			snprintf(s.reason, sizeof(s.reason),
-				 "The process that looked after this machine "
-				 "has died.");
-		}
 		ret->failed++;
 		return store_write(st, &s, e);
 	}

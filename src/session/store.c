@@ -228,8 +228,7 @@ int store_take_lock(const struct store *st, const char *name, struct err *e)
 	return err_sys(e, "cannot lock session %s", name);
 }
 
-/* What a reader sees of a session that has lost its owner. */
-static void show_dead(struct session *s)
+void store_show_dead(struct session *s)
 {
 	char boot_id[CLOCK_BOOT_ID_SIZE];
 
@@ -255,7 +254,7 @@ static int read_true(const struct store *st, const char *name,
 	if (!alive && store_read(st, name, ret, e) < 0)
 		return -1;
 	if (!alive && !session_is_final(ret))
-		show_dead(ret);
+		store_show_dead(ret);
 	return 0;
 }
 

@@ -67,6 +67,9 @@ bool store_is_alive(const struct store *st, const char *name);
 MUST_CHECK int store_read_true(const struct store *st, const char *name,
 			       struct session *ret, struct err *e);
 
+/* Make *s, which has lost its owner, failed with that as its reason. */
+void store_show_dead(struct session *s);
+
 /*
  * Take a dead session's lock.  Returns its descriptor (close it to let go),
  * or -1 with ERR_CONFLICT if its owner lives, ERR_NOT_FOUND if it is gone.

@@ -13,7 +13,9 @@ static const char *host_of(const char *origin, size_t *ret_len)
 	const char *host = strstr(origin, "://");
 
 	host = host ? host + 3 : origin;
-	*ret_len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+	*ret_len = strcspn(host, host[0] == '[' ? "]" : ":");
+	if (host[0] == '[' && host[*ret_len])
+		++*ret_len; /* the bracket, too */
 	return host;
 }
 

@@ -39,8 +39,6 @@ static int start_keeper(const struct store *st, int lock, const char *origin,
 	argv_add(&argv, "--gateway-keeper");
 	argv_addf(&argv, "%d", lock);
 	argv_add(&argv, origin);
-	if (st->config->file[0])
-		argv_addf(&argv, "--config=%s", st->config->file);
 	for (size_t i = 0; options && options[i]; i++)
 		argv_add(&argv, options[i]);
 	keeper.argv = &argv;
@@ -78,11 +76,15 @@ int gateway_port(const struct store *st)
 	AUTO_BUF struct buf text = BUF_INIT(16);
 	struct err e = ERR_INIT;
 	AUTO_CLOSE int dir = open_dir(st, &e);
+	AUTO_CLOSE int gate = -1;
 	AUTO_CLOSE int lock = -1;
 	long long port;
 
 	if (dir < 0)
 		return -1;
+	/* Behind the gate, so that gateway_ensure() does not take our look
+	 * for a keeper. */
+	gate = open_locked(dir, "gate", LOCK_SH);
 	lock = open_locked(dir, "lock", LOCK_SH | LOCK_NB);
 	if (lock >= 0)
 		return -1;

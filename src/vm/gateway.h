@@ -20,8 +20,8 @@
 
 /*
  * Start the keeper unless one lives.  `origin` (a session's) tells which
- * pages may open a display; `options` are passed on, NULL-terminated, or
- * NULL.  Does not wait: ask gateway_port().
+ * pages may open a display; `options` are passed on (--config=FILE among them),
+ * NULL-terminated, or NULL.  Does not wait: ask gateway_port().
  */
 MUST_CHECK int gateway_ensure(const struct store *st, const char *origin,
 			      const char *const *options, struct err *e);

@@ -154,6 +154,15 @@ static void end_websockify(struct keeper *k)
 	unlinkat(k->dir, "port", 0);
 }
 
+/* Python's tracebacks end with what matters. */
+static const char *last_line(struct buf *words)
+{
+	char *text = words->len ? text_trim(words->data) : words->data;
+	const char *line = text ? strrchr(text, '\n') : NULL;
+
+	return line ? line + 1 : text ? text : "";
+}
+
 /* Wait until websockify listens.  ERR_SYSTEM with its words if it dies. */
 static int await_listening(struct keeper *k, struct err *e)
 {
@@ -164,13 +173,14 @@ static int await_listening(struct keeper *k, struct err *e)
 	while (!we_listen(k->port)) {
 		struct pollfd p = { .fd = k->said, .events = POLLIN };
 
-		listen_to(k);
 		if (child_reaped(k->pid, true, &status)) {
 			k->pid = 0;
+			listen_to(k);
 			return err_set(e, ERR_SYSTEM,
 				       "websockify ended with status %d: %s",
-				       status, buf_str(&k->words));
+				       status, last_line(&k->words));
 		}
+		listen_to(k);
 		if (clock_boot_ms() > deadline)
 			return err_set(e, ERR_TIMEOUT,
 				       "websockify does not listen on port "

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 int overlay_reserve(const struct store *st, const struct session *s,
 		    struct err *e)
 {
 	AUTO_FREE char *path = store_overlay_path(st, s->name);
+	struct stat stat;
 	int fd;
 
 	if (!path)
@@ -21,6 +23,11 @@ int overlay_reserve(const struct store *st, const struct session *s,
 		unlink(path);
 		close(fd);
 		return -1;
+	}
+	/* A purge of another service may have been faster than the lock. */
+	if (fstat(fd, &stat) < 0 || stat.st_nlink != 1) {
+		close(fd);
+		return err_set(e, ERR_SYSTEM, "%s was taken away", path);
 	}
 	return fd;
 }

@@ -31,6 +31,26 @@ static void add_blockdev(struct argv *a, const char *node, const char *format,
 	free(text);
 }
 
+/* `prefix`, `value` and `suffix` as one argument; QEMU reads two commas in a
+ * value as one. */
+static void add_doubled(struct argv *a, const char *prefix, const char *value,
+			const char *suffix)
+{
+	AUTO_BUF struct buf arg = BUF_INIT(8192);
+
+	buf_puts(&arg, prefix);
+	for (; *value; value++) {
+		if (*value == ',')
+			buf_putc(&arg, ',');
+		buf_putc(&arg, *value);
+	}
+	buf_puts(&arg, suffix);
+	if (buf_failed(&arg))
+		a->failed = true;
+	else
+		argv_add(a, buf_str(&arg));
+}
+
 static void add_disks(struct argv *a, const struct session *s,
 		      const struct qemu_place *place)
 {
@@ -145,7 +165,7 @@ void qemu_command(const struct config *c, const struct session *s,
 	argv_add(ret, "-display");
 	argv_add(ret, "none");
 	argv_add(ret, "-vnc");
-	argv_addf(ret, "unix:%s,share=force-shared", place->vnc);
+	add_doubled(ret, "unix:", place->vnc, ",share=force-shared");
 	argv_add(ret, "-chardev");
 	argv_addf(ret, "socket,id=qmp0,fd=%d", place->qmp);
 	argv_add(ret, "-mon");

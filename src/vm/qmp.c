@@ -52,22 +52,32 @@ static bool classify(struct qmp_message *m)
 	return true;
 }
 
+/* Forget the bytes that are done with, once for all messages. */
+static void compact(struct qmp *q)
+{
+	if (!q->read)
+		return;
+	q->in.len -= q->read;
+	memmove(q->in.data, q->in.data + q->read, q->in.len + 1);
+	q->read = 0;
+}
+
 bool qmp_next(struct qmp *q, struct qmp_message *ret)
 {
-	const char *end;
+	while (q->read < q->in.len) {
+		const char *line = q->in.data + q->read;
+		const char *end = memchr(line, '\n', q->in.len - q->read);
 
-	while (q->in.len &&
-	       (end = memchr(q->in.data, '\n', q->in.len)) != NULL) {
-		size_t len = (size_t)(end - q->in.data) + 1;
-
+		if (!end)
+			break;
 		memset(ret, 0, sizeof(*ret));
-		ret->json = json_loadb(q->in.data, len, 0, NULL);
-		memmove(q->in.data, q->in.data + len, q->in.len - len + 1);
-		q->in.len -= len;
+		ret->json = json_loadb(line, (size_t)(end - line), 0, NULL);
+		q->read = (size_t)(end - q->in.data) + 1;
 		if (json_is_object(ret->json) && classify(ret))
 			return true;
 		qmp_message_release(ret);
 	}
+	compact(q);
 	return false;
 }
 
@@ -96,5 +106,7 @@ void qmp_release(struct qmp *q)
 	if (q->fd >= 0)
 		close(q->fd);
 	q->fd = -1;
+	q->read = 0;
+	buf_reset(&q->in); /* a failure, too */
 	buf_release(&q->in);
 }

@@ -28,7 +28,8 @@ struct qmp_message {
 
 struct qmp {
 	int fd;
-	struct buf in; /* bytes of a message that is not complete yet */
+	struct buf in; /* bytes received, of which `read` are done with */
+	size_t read;
 };
 
 #define QMP_INIT { .fd = -1, .in = BUF_INIT(1 << 20) }

@@ -1,0 +1,24 @@
+#include "run/purge.h"
+
+#include "auth/login.h"
+#include "vm/gateway.h"
+
+int purge_everything(const struct store *st, struct purge_result *ret,
+		     struct err *e)
+{
+	struct err failures[3] = { ERR_INIT, ERR_INIT, ERR_INIT };
+	size_t logins = 0;
+	int tokens;
+
+	(void)!housekeeping_purge(st, ret, &failures[0]);
+	(void)!login_purge(st, &logins, &failures[1]);
+	tokens = gateway_clean(st, &failures[2]);
+	ret->files += logins + (tokens > 0 ? (size_t)tokens : 0);
+	for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
+		if (failures[i].code == ERR_NONE)
+			continue;
+		*e = failures[i];
+		return -1;
+	}
+	return 0;
+}

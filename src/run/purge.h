@@ -1,0 +1,18 @@
+/*
+ * The whole housekeeping: what `qwdctl purge`, a timer and every new session
+ * do.
+ */
+#ifndef QWD_RUN_PURGE_H
+#define QWD_RUN_PURGE_H
+
+#include "session/housekeeping.h"
+
+/*
+ * housekeeping_purge(), and logins and display tokens that have lost their
+ * sense, which are counted as files.  A failure in one place does not keep
+ * the others from their turn; the first is reported.
+ */
+MUST_CHECK int purge_everything(const struct store *st,
+				struct purge_result *ret, struct err *e);
+
+#endif

@@ -1,0 +1,566 @@
+/* src/session/admission: who gets a place, and that nobody else does. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "scratch.h"
+#include "session/admission.h"
+#include "sys/clock.h"
+
+static struct config config;
+static struct store st = STORE_INIT;
+static int serial;
+
+static void set(const char *name, const char *value)
+{
+	struct err e = ERR_INIT;
+
+	if (config_set(&config, name, value, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+/* A store in which nothing but what a test says is a limit. */
+static int open_store(void **state)
+{
+	char path[4200];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	if (config_init(&config, &e) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/store%d", scratch_path, serial++);
+	set("dir_cfg", path);
+	set("service", "svc");
+	set("service_max_load", "1000");
+	set("service_max_instance_nb", "100000");
+	set("service_max_session_nb_per_user", "100000");
+	set("service_max_cpu_fraction_nb_per_user", "100");
+	set("service_max_mem_fraction_nb_per_user", "1");
+	return store_open(&config, &st, &e);
+}
+
+static int close_store(void **state)
+{
+	(void)state;
+	store_release(&st);
+	config_release(&config);
+	return 0;
+}
+
+static struct session wish_of(const char *user)
+{
+	struct session s = { .machine = "tiny.iso", .format = "raw",
+			     .cpu = 1, .memory_mb = 1 };
+
+	snprintf(s.user, sizeof(s.user), "%s", user);
+	return s;
+}
+
+static int reserve(struct session *s, long long lifetime_s)
+{
+	struct err e = ERR_INIT;
+	int lock = admission_reserve(&st, s, lifetime_s, &e);
+
+	if (lock < 0)
+		fail_msg("%s", e.msg);
+	return lock;
+}
+
+static void check_busy(const struct session *wish, const char *message)
+{
+	struct session s = *wish;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(admission_reserve(&st, &s, 0, &e), -1);
+	assert_int_equal(e.code, ERR_BUSY);
+	assert_true(e.retry_after >= 60 && e.retry_after <= 86400);
+	if (!strstr(e.msg, message))
+		fail_msg("'%s' does not say '%s'", e.msg, message);
+}
+
+/* How many entries a directory has, "." and ".." not counted. */
+static size_t entries(int dirfd)
+{
+	DIR *dir = fdopendir(openat(dirfd, ".", O_RDONLY | O_CLOEXEC));
+	size_t n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n - 2;
+}
+
+/* ---- Limits ---- */
+
+static void limits_shrink_to_the_host(void **state)
+{
+	static const struct {
+		long long cpus, memory_mb; /* the host */
+		const char *cpu, *memory, *cpu_share, *memory_share;
+		long long default_cpu, default_memory_mb;
+		long long user_cpu, user_memory_mb;
+	} table[] = {
+		/* the built-in defaults on hosts of several sizes */
+		{ 64, 262144, "1", "4", "0.3", "0.3", 1, 4096, 19, 78643 },
+		{ 8, 16384, "1", "4", "0.3", "0.3", 1, 4096, 2, 4915 },
+		{ 2, 8192, "1", "4", "0.3", "0.3", 1, 4096, 1, 4096 },
+		{ 2, 4096, "1", "4", "0.3", "0.3", 1, 2048, 1, 2048 },
+		{ 1, 1024, "1", "4", "0.3", "0.3", 1, 512, 1, 512 },
+		{ 1, 512, "1", "4", "0.3", "0.3", 1, 256, 1, 256 },
+		{ 1, 300, "1", "4", "0.3", "0.3", 1, 256, 1, 256 },
+		/* a default of many cores shrinks, too */
+		{ 2, 8192, "16", "4", "0.3", "0.3", 2, 4096, 2, 4096 },
+		/* a small default stays small */
+		{ 8, 16384, "1", "0.1", "0.3", "0.3", 1, 102, 2, 4915 },
+		{ 1, 256, "1", "0.064", "0.3", "0.3", 1, 65, 1, 76 },
+		/* shares above one, and tiny ones */
+		{ 4, 8192, "1", "2", "2", "1", 1, 2048, 8, 8192 },
+		{ 4, 8192, "1", "2", "0.001", "0.001", 1, 2048, 1, 2048 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct hostload host = { .cpus = table[i].cpus,
+					 .memory_mb = table[i].memory_mb };
+		struct limits l;
+
+		set("snapshot_alloc_cpu", table[i].cpu);
+		set("snapshot_alloc_mem", table[i].memory);
+		set("service_max_cpu_fraction_nb_per_user", table[i].cpu_share);
+		set("service_max_mem_fraction_nb_per_user",
+		    table[i].memory_share);
+		limits_of(&config, &host, &l);
+		assert_int_equal(l.default_cpu, table[i].default_cpu);
+		assert_int_equal(l.default_memory_mb,
+				 table[i].default_memory_mb);
+		assert_int_equal(l.user_cpu, table[i].user_cpu);
+		assert_int_equal(l.user_memory_mb, table[i].user_memory_mb);
+		/* A default session always fits. */
+		assert_true(l.default_cpu <= l.user_cpu);
+		assert_true(l.default_memory_mb <= l.user_memory_mb);
+		assert_int_equal(l.sessions, 100000);
+		assert_int_equal(l.user_sessions, 100000);
+	}
+}
+
+/* ---- A place ---- */
+
+static void a_reserved_session_has_name_token_times_and_lock(void **state)
+{
+	struct session s = wish_of("ann");
+	struct session back;
+	struct err e = ERR_INIT;
+	char boot_id[CLOCK_BOOT_ID_SIZE];
+	long long wall = clock_wall();
+	long long boot = clock_boot_ms();
+	int lock = reserve(&s, 3600);
+
+	(void)state;
+	assert_int_equal(strlen(s.name), 4 + 20);
+	assert_memory_equal(s.name, "svc-", 4);
+	assert_int_equal(strspn(s.name + 4, "abcdefghijklmnopqrstuvwxyz234567"),
+			 20);
+	assert_int_equal(strspn(s.token, "abcdefghijklmnopqrstuvwxyz234567"),
+			 32);
+	assert_null(strstr(s.token, s.name + 4));
+	clock_boot_id(boot_id);
+	assert_string_equal(s.boot_id, boot_id);
+	assert_int_equal(s.state, SESSION_STARTING);
+	assert_int_equal(s.step, STEP_ACCEPTED);
+	assert_true(s.started >= wall && s.started <= wall + 60);
+	assert_int_equal(s.ends, s.started + 3600);
+	assert_true(s.ends_boot_ms >= boot + 3600000 &&
+		    s.ends_boot_ms <= boot + 3660000);
+	assert_true(fcntl(lock, F_GETFD) & FD_CLOEXEC);
+	assert_true(store_is_alive(&st, s.name));
+	assert_int_equal(store_read_true(&st, s.name, &back, &e), 0);
+	assert_int_equal(back.state, SESSION_STARTING);
+	assert_string_equal(back.token, s.token);
+	assert_string_equal(back.user, "ann");
+	close(lock);
+	assert_false(store_is_alive(&st, s.name));
+}
+
+static void a_session_may_have_no_end(void **state)
+{
+	struct session s = wish_of("ann");
+
+	(void)state;
+	s.ends = s.ends_boot_ms = 7;
+	close(reserve(&s, 0));
+	assert_int_equal(s.ends, 0);
+	assert_int_equal(s.ends_boot_ms, 0);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static void names_and_tokens_are_unique(void **state)
+{
+	enum { COUNT = 100 };
+	static char names[COUNT][SESSION_NAME_SIZE];
+	static char tokens[COUNT][SESSION_TOKEN_SIZE];
+
+	(void)state;
+	for (int i = 0; i < COUNT; i++) {
+		struct session s = wish_of("ann");
+
+		close(reserve(&s, 0));
+		memcpy(names[i], s.name, sizeof(names[i]));
+		memcpy(tokens[i], s.token, sizeof(tokens[i]));
+	}
+	qsort(names, COUNT, sizeof(names[0]), by_text);
+	qsort(tokens, COUNT, sizeof(tokens[0]), by_text);
+	for (int i = 1; i < COUNT; i++) {
+		assert_string_not_equal(names[i - 1], names[i]);
+		assert_string_not_equal(tokens[i - 1], tokens[i]);
+	}
+}
+
+/* ---- Refusals ---- */
+
+static void the_number_of_places_is_a_limit(void **state)
+{
+	struct session s[3];
+	int locks[3];
+
+	(void)state;
+	set("service_max_instance_nb", "3");
+	for (int i = 0; i < 3; i++) {
+		s[i] = wish_of(i ? "ann" : "bob");
+		locks[i] = reserve(&s[i], 0);
+	}
+	s[2] = wish_of("carl");
+	check_busy(&s[2], "All 3 places on this server are taken.");
+	/* A place that becomes free is given again: no owner, no session. */
+	close(locks[1]);
+	locks[1] = reserve(&s[2], 0);
+	check_busy(&s[2], "All 3 places on this server are taken.");
+	for (int i = 0; i < 3; i++)
+		close(locks[i]);
+}
+
+static void an_ended_session_takes_no_place(void **state)
+{
+	struct session s = wish_of("ann");
+	struct err e = ERR_INIT;
+	int lock;
+	int more;
+
+	(void)state;
+	set("service_max_instance_nb", "1");
+	lock = reserve(&s, 0);
+	s.state = SESSION_STOPPING;
+	assert_int_equal(store_write(&st, &s, &e), 0);
+	check_busy(&s, "All 1 places");
+	s.state = SESSION_ENDED;
+	assert_int_equal(store_write(&st, &s, &e), 0);
+	/* although its owner has not gone yet */
+	more = reserve(&s, 0);
+	close(more);
+	close(lock);
+}
+
+static void sessions_of_one_user_are_a_limit(void **state)
+{
+	static const char *const others[] = { "an", "anna", "Ann", "a.n" };
+	struct session s = wish_of("ann");
+	int locks[2 + ARRAY_LEN(others)];
+	size_t n = 0;
+
+	(void)state;
+	set("service_max_session_nb_per_user", "2");
+	locks[n++] = reserve(&s, 0);
+	locks[n++] = reserve(&s, 0);
+	check_busy(&s, "You have 2 of at most 2 sessions. Stop one that you no "
+		       "longer need.");
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		struct session other = wish_of(others[i]);
+
+		locks[n++] = reserve(&other, 0);
+	}
+	for (size_t i = 0; i < n; i++)
+		close(locks[i]);
+}
+
+static void cores_of_one_user_are_a_limit(void **state)
+{
+	struct session s = wish_of("ann");
+	struct session other = wish_of("bob");
+	int lock;
+
+	(void)state;
+	set("service_max_cpu_fraction_nb_per_user", "0.001");
+	set("snapshot_alloc_cpu", "1");
+	s.cpu = 2;
+	check_busy(&s, "Your sessions use 0 of at most 1 cores. Ask for fewer, "
+		       "or stop a session.");
+	s.cpu = 1;
+	lock = reserve(&s, 0);
+	check_busy(&s, "Your sessions use 1 of at most 1 cores.");
+	close(reserve(&other, 0));
+	close(lock);
+}
+
+static void memory_of_one_user_is_a_limit(void **state)
+{
+	struct session s = wish_of("ann");
+	struct hostload host;
+	struct limits l;
+	struct err e = ERR_INIT;
+	char message[128];
+	int lock;
+
+	(void)state;
+	/* A small share, so that the host has that much in any case. */
+	set("service_max_mem_fraction_nb_per_user", "0.001");
+	set("snapshot_alloc_mem", "0.1");
+	assert_int_equal(hostload_read(&host, &e), 0);
+	limits_of(&config, &host, &l);
+	s.memory_mb = l.user_memory_mb - 22;
+	lock = reserve(&s, 0);
+	s.memory_mb = 22;
+	close(reserve(&s, 0));
+	s.memory_mb = 23;
+	snprintf(message, sizeof(message),
+		 "Your sessions use %lld of at most %lld MB of memory. Ask for "
+		 "less, or stop a session.",
+		 l.user_memory_mb - 22, l.user_memory_mb);
+	check_busy(&s, message);
+	close(lock);
+}
+
+static void the_hosts_memory_is_a_limit(void **state)
+{
+	struct session ann = wish_of("ann");
+	struct session bob = wish_of("bob");
+	struct hostload host;
+	struct err e = ERR_INIT;
+	int lock;
+
+	(void)state;
+	assert_int_equal(hostload_read(&host, &e), 0);
+	/* What is promised to a session that does not run yet counts. */
+	ann.memory_mb = bob.memory_mb = host.memory_available_mb * 6 / 10;
+	lock = reserve(&ann, 0);
+	check_busy(&bob, "MB of memory left, and the machine needs");
+	/* What a running one uses has been taken from the host already. */
+	ann.state = SESSION_RUNNING;
+	assert_int_equal(store_write(&st, &ann, &e), 0);
+	close(reserve(&bob, 0));
+	close(lock);
+	bob.memory_mb = host.memory_mb;
+	check_busy(&bob, "This server has ");
+}
+
+static void the_hosts_load_is_a_limit(void **state)
+{
+	struct session s = wish_of("ann");
+	struct hostload host;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(hostload_read(&host, &e), 0);
+	if (host.load_milli < 10)
+		skip(); /* an idle host */
+	set("service_max_load", "0");
+	check_busy(&s, "This server is busy: its load is");
+}
+
+static void a_user_is_told_how_long_to_wait(void **state)
+{
+	static const struct {
+		long long lifetime_s;
+		long min, max;
+	} table[] = {
+		{ 0, 300, 300 },	 { 10, 60, 60 },
+		{ 7200, 7100, 7200 },	 { 86400LL * 30, 86400, 86400 },
+	};
+
+	(void)state;
+	set("service_max_instance_nb", "1");
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct session s = wish_of("ann");
+		struct session more = wish_of("bob");
+		struct err e = ERR_INIT;
+		int lock = reserve(&s, table[i].lifetime_s);
+
+		assert_int_equal(admission_reserve(&st, &more, 0, &e), -1);
+		assert_int_equal(e.code, ERR_BUSY);
+		assert_in_range(e.retry_after, table[i].min, table[i].max);
+		close(lock);
+	}
+}
+
+static void a_refusal_leaves_nothing_behind(void **state)
+{
+	struct session s = wish_of("ann");
+	struct session wish = wish_of("bob");
+	int lock;
+	size_t files;
+	size_t locks;
+
+	(void)state;
+	set("service_max_instance_nb", "1");
+	lock = reserve(&s, 0);
+	files = entries(st.dir);
+	locks = entries(st.locks);
+	assert_int_equal(locks, 1);
+	for (int i = 0; i < 20; i++)
+		check_busy(&wish, "All 1 places");
+	assert_int_equal(entries(st.dir), files);
+	assert_int_equal(entries(st.locks), locks);
+	assert_int_equal(entries(st.run), 0);
+	close(lock);
+}
+
+static void a_record_that_cannot_be_written_leaves_nothing_behind(void **state)
+{
+	struct session s = wish_of("ann");
+	struct err e = ERR_INIT;
+	size_t files;
+
+	(void)state;
+	close(reserve(&s, 0));
+	files = entries(st.dir);
+	snprintf(s.title, sizeof(s.title), "\303"); /* no JSON can hold it */
+	assert_int_equal(admission_reserve(&st, &s, 0, &e), -1);
+	assert_int_equal(e.code, ERR_SYSTEM);
+	assert_int_equal(entries(st.dir), files);
+	assert_int_equal(entries(st.locks), 1);
+}
+
+static void a_damaged_record_does_not_keep_others_out(void **state)
+{
+	struct session s = wish_of("ann");
+	int fd = openat(st.dir, "svc-damaged.json", O_WRONLY | O_CREAT, 0600);
+
+	(void)state;
+	close(fd);
+	close(reserve(&s, 0));
+}
+
+/* ---- All at once ---- */
+
+enum { CROWD = 50 };
+
+/* One of the crowd: starts with the others, holds its place to the end. */
+static void __attribute__((noreturn)) ask_in_crowd(int start, int answer,
+						   int end)
+{
+	struct session s = wish_of("ann");
+	struct err e = ERR_INIT;
+	char byte;
+	int lock;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)!read(start, &byte, 1);
+	lock = admission_reserve(&st, &s, 0, &e);
+	byte = lock >= 0 ? 'y' : e.code == ERR_BUSY ? 'n' : '?';
+	if (write(answer, &byte, 1) != 1)
+		_exit(1);
+	(void)!read(end, &byte, 1);
+	_exit(0);
+}
+
+static void check_crowd(size_t limit)
+{
+	AUTO_SESSION_LIST struct session_list all = { 0 };
+	struct err e = ERR_INIT;
+	char text[16];
+	int start[2];
+	int answer[2];
+	int end[2];
+	size_t yes = 0;
+	size_t no = 0;
+	pid_t pids[CROWD];
+
+	snprintf(text, sizeof(text), "%zu", limit);
+	set("service_max_instance_nb", text);
+	assert_int_equal(pipe2(start, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(answer, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(end, O_CLOEXEC), 0);
+	for (int i = 0; i < CROWD; i++) {
+		pids[i] = fork();
+		assert_true(pids[i] >= 0);
+		if (pids[i] == 0) {
+			close(start[1]);
+			close(end[1]);
+			ask_in_crowd(start[0], answer[1], end[0]);
+		}
+	}
+	close(start[1]); /* go */
+	close(answer[1]);
+	for (int i = 0; i < CROWD; i++) {
+		char byte = 0;
+
+		assert_int_equal(read(answer[0], &byte, 1), 1);
+		yes += byte == 'y';
+		no += byte == 'n';
+	}
+	assert_int_equal(store_list(&st, NULL, &all, &e), 0);
+	close(end[1]);
+	for (int i = 0; i < CROWD; i++)
+		assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+	close(start[0]);
+	close(answer[0]);
+	close(end[0]);
+	assert_int_equal(yes, limit);
+	assert_int_equal(no, CROWD - limit);
+	assert_int_equal(all.count, limit);
+	for (size_t i = 0; i < all.count; i++)
+		assert_int_equal(all.list[i].state, SESSION_STARTING);
+	assert_int_equal(entries(st.locks), limit);
+}
+
+static void a_crowd_gets_no_place_more_than_there_are(void **state)
+{
+	static const size_t limits[] = { 1, 10, 49, 50 };
+
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		check_crowd(limits[i]);
+		/* from an empty store again */
+		close_store(state);
+		assert_int_equal(open_store(state), 0);
+	}
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(limits_shrink_to_the_host),
+		T(a_reserved_session_has_name_token_times_and_lock),
+		T(a_session_may_have_no_end),
+		T(names_and_tokens_are_unique),
+		T(the_number_of_places_is_a_limit),
+		T(an_ended_session_takes_no_place),
+		T(sessions_of_one_user_are_a_limit),
+		T(cores_of_one_user_are_a_limit),
+		T(memory_of_one_user_is_a_limit),
+		T(the_hosts_memory_is_a_limit),
+		T(the_hosts_load_is_a_limit),
+		T(a_user_is_told_how_long_to_wait),
+		T(a_refusal_leaves_nothing_behind),
+		T(a_record_that_cannot_be_written_leaves_nothing_behind),
+		T(a_damaged_record_does_not_keep_others_out),
+		T(a_crowd_gets_no_place_more_than_there_are),
+	};
+
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}
