@@ -294,10 +294,10 @@ static const struct {
 static int check_names(const struct form *f, struct err *e)
 {
 	static const char *const known[] = {
-		"user",	   "password",	    "machine",	    "cpu",
-		"memory",  "snapshot_lifetime", "gpu",	    "config_script",
-		"oneshot", "fallback_servers",  "create",   "manage",
-		"session_stop", "service_purge", "now",
+		"user",		     "password",      "machine", "cpu",
+		"memory",	     "gpu",	      "oneshot", "config_script",
+		"snapshot_lifetime", "session_stop",  "now",	 "create",
+		"fallback_servers",  "service_purge", "manage",
 	};
 
 	for (size_t i = 0; i < f->count; i++) {

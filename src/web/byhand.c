@@ -11,8 +11,8 @@
 #include "conf/catalogue.h"
 #include "run/control.h"
 #include "run/launch.h"
+#include "run/purge.h"
 #include "session/admission.h"
-#include "session/housekeeping.h"
 #include "sys/child.h"
 #include "sys/clock.h"
 #include "sys/hostload.h"
@@ -112,9 +112,23 @@ static int follow(const struct store *st, struct session *s, struct err *e)
 	}
 }
 
-static int tell(const struct config *c, const struct session *s)
+/* The command that stops it finds it by these of our arguments. */
+static void tell_how_to_stop(const struct by_hand *b, const struct session *s)
 {
-	AUTO_FREE char *url = display_url(c, s);
+	static const char *const where[] = { "--config=", "--dir_cfg=",
+					     "--dir-cfg=", "--service=" };
+
+	printf("Stop it with: qemu-web-desktop");
+	for (size_t i = 1; i < b->arguments.count; i++)
+		for (size_t k = 0; k < ARRAY_LEN(where); k++)
+			if (text_starts(b->arguments.list[i], where[k]))
+				printf(" %s", b->arguments.list[i]);
+	printf(" --session_stop=%s\n", s->name);
+}
+
+static int tell(const struct by_hand *b, const struct session *s)
+{
+	AUTO_FREE char *url = display_url(&b->config, s);
 	char ends[32];
 
 	if (!url) {
@@ -128,7 +142,7 @@ static int tell(const struct config *c, const struct session *s)
 	if (s->ends)
 		printf("Ends: %s\n", ends);
 	printf("URL: %s\n", url);
-	printf("Stop it with: qemu-web-desktop --session_stop=%s\n", s->name);
+	tell_how_to_stop(b, s);
 	return fflush(stdout) == 0 ? BY_HAND_DONE : BY_HAND_FAILED;
 }
 
@@ -144,7 +158,8 @@ static int start(const struct by_hand *b)
 	size_t count = 0;
 
 	if (!c->machine[0])
-		return by_hand_usage("--machine=NAME", "which machine shall start?");
+		return by_hand_usage("--machine=NAME",
+				     "which machine shall start?");
 	for (size_t i = 1; i < b->arguments.count; i++)
 		if (!text_starts(b->arguments.list[i], "--config=") &&
 		    count + 1 < ARRAY_LEN(options))
@@ -157,7 +172,7 @@ static int start(const struct by_hand *b)
 	close(TAKE_FD(lock));
 	if (follow(&store, &s, &e) < 0)
 		return by_hand_complain(&e);
-	return tell(c, &s);
+	return tell(b, &s);
 }
 
 /* ---- Stop, purge, monitor ---- */
@@ -187,7 +202,8 @@ static int stop(const struct by_hand *b)
 	struct session s;
 
 	if (!base_name(b->session, name))
-		return by_hand_usage("--session_stop", "this is no session's name");
+		return by_hand_usage("--session_stop",
+				     "this is no session's name");
 	user_name(who);
 	if (store_open(&b->config, &store, &e) < 0)
 		return by_hand_complain(&e);
@@ -226,7 +242,6 @@ static int purge(const struct by_hand *b)
 	AUTO_CLOSE int watch = -1;
 	struct purge_result result;
 	struct err e = ERR_INIT;
-	size_t logins;
 
 	if (store_open(&b->config, &store, &e) < 0 ||
 	    stop_each(&store, &e) < 0)
@@ -234,8 +249,7 @@ static int purge(const struct by_hand *b)
 	watch = watch_records(&store);
 	while (store_count_alive(&store) && clock_boot_ms() < deadline)
 		await_change(watch);
-	if (housekeeping_purge(&store, &result, &e) < 0 ||
-	    login_purge(&store, &logins, &e) < 0)
+	if (purge_everything(&store, &result, &e) < 0)
 		return by_hand_complain(&e);
 	return BY_HAND_DONE;
 }

@@ -131,7 +131,8 @@ int by_hand_arguments(int argc, char **argv, struct by_hand *b)
 		if (read_task(b, argv[i]))
 			continue;
 		if (!strchr(argv[i], '='))
-			return by_hand_usage(argv[i], "not of the form --name=value");
+			return by_hand_usage(argv[i],
+					     "not of the form --name=value");
 		add_option(&b->arguments, argv[i]);
 		if (b->arguments.failed)
 			return by_hand_usage(argv[i], "too many arguments");

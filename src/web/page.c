@@ -27,7 +27,7 @@ static json_t *warnings(const struct config *c)
 
 static json_t *site_value(const struct config *c)
 {
-	return json_pack("{ss ss ss ss ss ss ss ss ss ss so}",
+	return json_pack("{ss ss ss ss ss ss ss ss ss ss so sb sb}",
 			 "title", c->layout_title, "service", c->service,
 			 "logo", c->layout_logo[0] ? c->layout_logo :
 						     PAGE_ASSETS "/logo.svg",
@@ -35,7 +35,9 @@ static json_t *site_value(const struct config *c)
 			 "assets", PAGE_ASSETS, "style", PAGE_CGI "?style=1",
 			 "terms", PAGE_CGI "?terms=1",
 			 "manage", PAGE_CGI "?manage=1",
-			 "version", QWD_VERSION, "warnings", warnings(c));
+			 "version", QWD_VERSION, "warnings", warnings(c),
+			 "minimal", c->layout_level == 0, "technical",
+			 c->layout_level == 2);
 }
 
 /* dir_html/desktop, where the templates are. */

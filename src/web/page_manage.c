@@ -15,19 +15,25 @@ static int decorate(const struct visit *v, json_t *face,
 	struct err ignored = ERR_INIT;
 	bool can_stop = s->state < SESSION_STOPPING &&
 			access_check(&v->who, ACTION_STOP, s, &ignored) == 0;
+	const struct {
+		const char *key;
+		json_t *value;
+	} more[] = {
+		{ "machine_title", json_string(view_machine_title(s)) },
+		{ "state_title", json_string(view_state_word(s->state)) },
+		{ "started_text", view_started(s) },
+		{ "time_left", view_time_left(s) },
+		{ "url_session",
+		  json_sprintf(PAGE_CGI "?session=%s", s->name) },
+		{ "can_stop", json_boolean(can_stop) },
+		{ "running", json_boolean(s->state == SESSION_RUNNING) },
+	};
+	int failed = 0;
 
-	return json_object_set_new(face, "machine_title",
-				   json_string(view_machine_title(s))) |
-	       json_object_set_new(face, "state_title",
-				   json_string(view_state_word(s->state))) |
-	       json_object_set_new(face, "started_text", view_started(s)) |
-	       json_object_set_new(face, "time_left", view_time_left(s)) |
-	       json_object_set_new(face, "url_session",
-				   json_sprintf(PAGE_CGI "?session=%s",
-						s->name)) |
-	       json_object_set_new(face, "can_stop", json_boolean(can_stop)) |
-	       json_object_set_new(face, "running",
-				   json_boolean(s->state == SESSION_RUNNING));
+	for (size_t i = 0; i < ARRAY_LEN(more); i++)
+		failed |= json_object_set_new_nocheck(face, more[i].key,
+						      more[i].value);
+	return failed;
 }
 
 static int manage_html(struct visit *v, const struct session_list *list,

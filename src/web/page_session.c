@@ -90,13 +90,21 @@ static bool may_stop(const struct visit *v, const struct session *s)
 	       access_check(&v->who, ACTION_STOP, s, &ignored) == 0;
 }
 
+/* For layout_level = 2. */
+static json_t *technical(const struct session *s)
+{
+	return json_pack("{ss ss ss ss}", "image", s->machine, "format",
+			 s->format, "accelerator", s->kvm ? "KVM" : "TCG",
+			 "network", s->network[0] ? s->network : "not yet");
+}
+
 static json_t *view_value(const struct visit *v, const struct session *s,
 			  const char *url, bool confirm)
 {
 	bool running = s->state == SESSION_RUNNING;
 
 	return json_pack(
-		"{ss ss ss sb sb sb sb sb so so so so so so sb sb so so}",
+		"{ss ss ss sb sb sb sb sb so so so so so so sb sb so so so}",
 		"machine_title", view_machine_title(s),
 		"state_title", view_state_title(s),
 		"state_text", view_state_text(s),
@@ -115,7 +123,8 @@ static json_t *view_value(const struct visit *v, const struct session *s,
 		"confirm_stop", confirm,
 		"url_stop", json_sprintf(PAGE_CGI "?session=%s&confirm=stop",
 					 s->name),
-		"url_self", json_sprintf(PAGE_CGI "?session=%s", s->name));
+		"url_self", json_sprintf(PAGE_CGI "?session=%s", s->name),
+		"technical", technical(s));
 }
 
 static int refresh_of(const struct session *s, bool confirm)

@@ -1,6 +1,8 @@
 #include "web/reply.h"
 
+#include <errno.h>
 #include <stdarg.h>
+#include <sys/uio.h>
 
 #include "base/text.h"
 #include "sys/file.h"
@@ -114,11 +116,37 @@ void reply_login_cookie(struct reply *r, bool https, const char *value)
 		     reply_cookie_name(https), value, https ? "; Secure" : "");
 }
 
+/* Both in one go where the pipe takes them, so that the visitor need not wait
+ * for the second; a page can be too large to be copied for that. */
+static int send_parts(int fd, const struct buf *head, char *body,
+		      size_t length)
+{
+	struct iovec parts[] = {
+		{ .iov_base = head->data, .iov_len = head->len },
+		{ .iov_base = body, .iov_len = length },
+	};
+	ssize_t sent;
+	size_t done;
+
+	do {
+		sent = writev(fd, parts, ARRAY_LEN(parts));
+	} while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return -1;
+	done = (size_t)sent;
+	if (done < head->len)
+		return file_write_all(fd, head->data + done, head->len - done) <
+				       0 ?
+			       -1 :
+			       file_write_all(fd, body, length);
+	done -= head->len;
+	return file_write_all(fd, body + done, length - done);
+}
+
 int reply_send(const struct reply *r, bool https, bool head, int fd,
 	       struct err *e)
 {
-	AUTO_BUF struct buf out =
-		BUF_INIT(REPLY_BODY_MAX + REPLY_HEADERS_MAX + 4096);
+	AUTO_BUF struct buf out = BUF_INIT(REPLY_HEADERS_MAX + 4096);
 	bool whole = !buf_failed(&r->headers) && !buf_failed(&r->body);
 	int status = whole ? r->status : 500;
 	size_t length = whole ? r->body.len : 0;
@@ -131,11 +159,9 @@ int reply_send(const struct reply *r, bool https, bool head, int fd,
 	buf_printf(&out, "Content-Length: %zu\r\n", length);
 	buf_puts(&out, whole ? buf_str(&r->headers) : "");
 	buf_puts(&out, "\r\n");
-	if (!head)
-		buf_add(&out, r->body.data, length);
 	if (buf_failed(&out))
 		return err_set(e, ERR_SYSTEM, "no memory for the reply");
-	if (file_write_all(fd, out.data, out.len) < 0)
+	if (send_parts(fd, &out, r->body.data, head ? 0 : length) < 0)
 		return err_sys(e, "cannot send the reply");
 	return 0;
 }

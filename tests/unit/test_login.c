@@ -144,7 +144,8 @@ static void a_damaged_or_expired_login_is_none_and_is_purged(void **state)
 		"",
 		"{}",
 		"no JSON",
-		"{\"version\":2,\"user\":\"ann\",\"created\":1,\"expires\":%lld}",
+		"{\"version\":2,\"user\":\"ann\",\"created\":1,"
+		"\"expires\":%lld}",
 		"{\"version\":1,\"user\":\"../ann\",\"created\":1,"
 		"\"expires\":%lld}",
 		"{\"version\":1,\"user\":7,\"created\":1,\"expires\":%lld}",
