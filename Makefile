@@ -205,7 +205,7 @@ confdir := $(sysconfdir)/qemu-web-desktop
 mandir := $(prefix)/share/man
 
 HTML := $(shell find html -type f -printf '%P\n' 2>/dev/null)
-MAN := $(wildcard etc/man/*.[1-8])
+MAN := $(wildcard src/man/*.[1-8])
 
 .PHONY: install uninstall
 install: all

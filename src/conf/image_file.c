@@ -11,14 +11,15 @@ bool image_has(const struct image_file *f, uint64_t offset, uint64_t len)
 int image_read(const struct image_file *f, uint64_t offset, void *bytes,
 	       size_t len, struct err *e)
 {
+	uint64_t end = offset > UINT64_MAX - len ? UINT64_MAX : offset + len;
 	char *p = bytes;
 
-	if (!image_has(f, offset, len))
+	if (end > f->size)
 		return err_set(e, ERR_CONFIG,
 			       "is truncated: it has %llu bytes and should "
 			       "have at least %llu",
 			       (unsigned long long)f->size,
-			       (unsigned long long)(offset + len));
+			       (unsigned long long)end);
 	while (len) {
 		ssize_t got = pread(f->fd, p, len, (off_t)offset);
 

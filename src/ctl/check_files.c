@@ -184,6 +184,26 @@ static void check_room(struct check *k)
 			  room / 1000000, path);
 }
 
+/* The first session makes dir_cfg, if it may. */
+static void check_parent(struct check *k, const char *path)
+{
+	AUTO_FREE char *parent = strdup(path);
+	char *slash = parent ? strrchr(parent, '/') : NULL;
+	struct stat st;
+
+	if (!slash)
+		return;
+	slash[slash == parent] = '\0';
+	if (stat(parent, &st) == 0 && (rights(k, &st) & 3) == 3)
+		check_say(k, CHECK_NOTE,
+			  "dir_cfg: %s is made by the first session", path);
+	else
+		check_say(k, CHECK_ERROR,
+			  "dir_cfg: user %s cannot make %s; mkdir -p %s and "
+			  "chown %s %s",
+			  k->user_name, path, path, k->user_name, path);
+}
+
 /* A shared dir_cfg gets a private directory below it, which is no affair of
  * ours; a private one must be the service's. */
 static void check_records(struct check *k)
@@ -198,8 +218,7 @@ static void check_records(struct check *k)
 		return;
 	}
 	if (lstat(path, &st) < 0 && errno == ENOENT)
-		check_say(k, CHECK_NOTE,
-			  "dir_cfg: %s is made by the first session", path);
+		check_parent(k, path);
 	else if (st.st_mode & S_ISVTX)
 		check_say(k, CHECK_OK, "dir_cfg %s (shared)", path);
 	else

@@ -1,16 +1,14 @@
 /* qwdctl purge: for timers and cron, so that having nothing to do is fine. */
 #include "ctl/ctl.h"
 
-#include "auth/login.h"
 #include "ctl/service_store.h"
-#include "session/housekeeping.h"
+#include "run/purge.h"
 
 int ctl_purge(const struct config *c, int argc, char **argv)
 {
 	AUTO_STORE struct store store = STORE_INIT;
 	struct purge_result r = { 0 };
 	struct err e = ERR_INIT;
-	size_t logins = 0;
 	int failed = 0;
 
 	if (argc > 1) {
@@ -22,18 +20,13 @@ int ctl_purge(const struct config *c, int argc, char **argv)
 		fprintf(stderr, "qwdctl purge: %s\n", e.msg);
 		return CTL_FAILED;
 	}
-	/* What fails in one place does not keep the other from its turn. */
-	if (housekeeping_purge(&store, &r, &e) < 0) {
+	if (purge_everything(&store, &r, &e) < 0) {
 		fprintf(stderr, "qwdctl purge: %s\n", e.msg);
 		failed = 1;
 	}
-	if (login_purge(&store, &logins, &e) < 0) {
-		fprintf(stderr, "qwdctl purge: %s\n", e.msg);
-		failed = 1;
-	}
-	if (r.failed || r.removed || r.overlays || r.files || logins)
+	if (r.failed || r.removed || r.overlays || r.files)
 		printf("purged: %zu sessions without an owner, %zu records, "
-		       "%zu overlays, %zu other files, %zu logins\n",
-		       r.failed, r.removed, r.overlays, r.files, logins);
+		       "%zu overlays, %zu other files\n",
+		       r.failed, r.removed, r.overlays, r.files);
 	return failed ? CTL_FAILED : CTL_DONE;
 }

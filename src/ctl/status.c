@@ -169,9 +169,10 @@ static void add_session(struct table *t, const struct session *s)
 
 static void print_sessions(const struct session_list *sessions)
 {
-	static const char *const titles[] = { "NAME",	 "USER",    "MACHINE",
-					      "STATE",	 "STARTED", "LEFT",
-					      "CORES",	 "MEMORY" };
+	static const char *const titles[] = {
+		"NAME",	   "USER", "MACHINE", "STATE",
+		"STARTED", "LEFT", "CORES",   "MEMORY",
+	};
 	AUTO_TABLE struct table t = { .columns = ARRAY_LEN(titles) };
 
 	printf("\nSessions: ");

@@ -84,10 +84,10 @@ static void mend(size_t size)
 {
 	if (memcmp(file + SECTOR, "cxsparse", 8) == 0)
 		mend_vhd(touch(SECTOR, 1024), 1024, 36);
-	if (size >= 1024 && memcmp(file + size - SECTOR, "conectix", 8) == 0) {
+	if (size >= 1024 && memcmp(&file[size - SECTOR], "conectix", 8) == 0) {
 		mend_vhd(touch(size - SECTOR, SECTOR), SECTOR, 64);
 		if (memcmp(file, "conectix", 8) == 0)
-			memcpy(file, file + size - SECTOR, SECTOR);
+			memcpy(file, &file[size - SECTOR], SECTOR);
 	}
 	if (memcmp(file, "vhdxfile", 8) == 0) {
 		mend_vhdx(touch(64 * KIB, 4096), 4096);

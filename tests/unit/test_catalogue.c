@@ -207,10 +207,10 @@ static void an_entry_is_stale_when_its_file_is_another(void **state)
 	catalogue_entry_release(&entry);
 }
 
-#define ENTRY(name, usable)                                                    \
-	"\n{\"name\": " name ", \"description\": \"d\", "                      \
-	"\"format\": \"raw\", \"iso\": false, \"virtual_size\": 1, "             \
-	"\"size\": 1, \"mtime\": -1, \"usable\": " usable ", "                  \
+#define ENTRY(name, usable)                                          \
+	"\n{\"name\": " name ", \"description\": \"d\", "            \
+	"\"format\": \"raw\", \"iso\": false, \"virtual_size\": 1, " \
+	"\"size\": 1, \"mtime\": -1, \"usable\": " usable ", "       \
 	"\"reason\": \"\"}"
 #define FILE_OF(entries) "{\"version\": 1, \"machines\": [" entries "\n]}\n"
 
