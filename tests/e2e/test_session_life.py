@@ -1,0 +1,407 @@
+"""How sessions live and end: what is left behind, and what survives."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+from harness import CGI, SERVICE_USER, Site, Vnc, WebSocketRefused, eventually
+
+
+def kill(process, how=signal.SIGKILL):
+    os.kill(process.pid, how)
+
+
+class NothingIsLeft(unittest.TestCase):
+    """Of a session that has ended, whoever ended it."""
+
+    def gone(self, site, name, seconds=5):
+        eventually(
+            lambda: not site.overlays(name)
+            and not site.session_dir(name).exists()
+            and not site.processes(name),
+            seconds,
+            f"nothing left of {name}",
+        )
+        self.assertNotIn(name, (site.store / "gateway/tokens").read_text())
+
+    def test_when_its_user_stops_it(self):
+        with Site() as site:
+            name = site.running()["name"]
+            token = site.token(site.session(name))
+            self.assertEqual(site.stop(name)["state"], "stopping")
+            ended = site.wait_state(name, "ended")
+            self.assertEqual(ended["reason"], "Stopped by its user.")
+            self.assertIsNone(ended["url"])
+            self.gone(site, name, 1)
+            with self.assertRaises(WebSocketRefused):
+                site.websocket(token)
+
+    def test_when_it_is_stopped_before_it_runs(self):
+        with Site() as site:
+            name = site.create()["name"]
+            site.stop(name)
+            site.wait_state(name, "ended")
+            self.gone(site, name, 1)
+
+    def test_when_it_is_stopped_twice_and_at_once(self):
+        with Site() as site:
+            name = site.running()["name"]
+            site.stop(name)
+            answer = site.post_form({"session_stop": name, "now": "1"})
+            self.assertEqual(answer.status, 200)
+            site.wait_state(name, "ended", 5)
+            self.assertEqual(site.stop(name)["state"], "ended")
+            self.gone(site, name, 1)
+
+    def test_when_the_guest_shuts_down(self):
+        with Site() as site:
+            name = site.running()["name"]
+            with Vnc.of(site, name) as vnc:
+                # Typed until somebody is there to read it.
+                def typed():
+                    if not site.vnc_socket(name).exists():
+                        return True
+                    try:
+                        vnc.type("poweroff\n")
+                    except OSError:
+                        return True
+                    return False
+
+                eventually(typed, 60, "the guest's end", pause=1)
+            ended = site.wait_state(name, "ended")
+            self.assertEqual(ended["reason"], "The machine was shut down from within.")
+            self.gone(site, name, 1)
+
+    def test_when_its_lifetime_is_over(self):
+        with Site() as site:
+            name = site.running(snapshot_lifetime=60)["name"]
+            record = site.record(name)
+            self.assertEqual(record["ends"] - record["started"], 60)
+            ended = site.wait_state(name, "ended", 75)
+            self.assertEqual(ended["reason"], "Its lifetime was over.")
+            self.assertGreaterEqual(site.record(name)["ended"], record["ends"] - 1)
+            self.assertLessEqual(site.record(name)["ended"], record["ends"] + 5)
+            self.gone(site, name, 1)
+
+    def test_when_qemu_is_killed(self):
+        with Site() as site:
+            name = site.running()["name"]
+            kill(site.process("qemu", name))
+            failed = site.wait_state(name, "failed", 5)
+            self.assertEqual(failed["reason"], "The machine ended unexpectedly.")
+            self.gone(site, name, 1)
+
+    def test_when_its_owner_is_killed(self):
+        with Site() as site:
+            name = site.running()["name"]
+            kill(site.process("owner", name))
+            eventually(lambda: not site.processes(name), 5, "QEMU's end")
+            # Shown truly at once, although nobody has written it yet.
+            failed = site.session(name)
+            self.assertEqual(failed["state"], "failed")
+            self.assertIn("has died", failed["reason"])
+            site.qwdctl("purge")
+            self.gone(site, name, 1)
+            self.assertEqual(site.record(name)["state"], "failed")
+
+    def test_when_its_owner_is_killed_and_another_session_comes(self):
+        with Site() as site:
+            name = site.running()["name"]
+            kill(site.process("owner", name))
+            site.running(user="bob")
+            self.gone(site, name, 5)
+
+    def test_when_a_one_shot_viewer_leaves(self):
+        with Site() as site:
+            session = site.running(oneshot=1)
+            self.assertTrue(session["oneshot"])
+            Vnc(site.websocket(site.token(session))).close()
+            # Some thirty seconds of grace for a reload.
+            time.sleep(5)
+            self.assertEqual(site.session(session["name"])["state"], "running")
+            ended = site.wait_state(session["name"], "ended", 60)
+            self.assertEqual(ended["reason"], "Its viewer has left.")
+            self.gone(site, session["name"], 1)
+
+
+class WhatSurvives(unittest.TestCase):
+    def test_a_session_survives_the_web_servers_restart(self):
+        for mpm in ("event", "prefork"):
+            with self.subTest(mpm), Site(mpm=mpm) as site:
+                session = site.running()
+                pid = int((site.dir / "run/apache/httpd.pid").read_text())
+                os.kill(pid, signal.SIGTERM)
+                eventually(lambda p=pid: not pathlib.Path(f"/proc/{p}").exists(), 15, "its end")
+                site.start()
+                self.assertEqual(site.session(session["name"])["state"], "running")
+                Vnc(site.websocket(site.token(session))).close()
+
+    def test_the_gateway_comes_back_when_websockify_is_killed(self):
+        with Site() as site:
+            session = site.running()
+            kill(site.process("websockify"))
+            self.reached_again(site, session)
+
+    def test_the_gateway_comes_back_when_its_keeper_is_killed(self):
+        with Site() as site:
+            session = site.running()
+            kill(site.process("keeper"))
+            self.reached_again(site, session)
+
+    def reached_again(self, site, session):
+        def reached():
+            try:
+                Vnc(site.websocket(site.token(session))).close()
+            except (OSError, EOFError, WebSocketRefused):
+                return False
+            return True
+
+        eventually(reached, 30, "the display again", pause=0.2)
+        self.assertEqual(site.session(session["name"])["state"], "running")
+
+    def test_a_damaged_record_is_set_aside_and_breaks_nothing_else(self):
+        with Site() as site:
+            name = site.running()["name"]
+            for text in (b"", b"{", b'{"version": 9}', b"\0" * 70000, b"[" * 9000):
+                bad = site.store / "qemu-web-desktop-aaaaaaaaaaaaaaaaaaaa.json"
+                bad.write_bytes(text)
+                os.chown(bad, SERVICE_USER.pw_uid, SERVICE_USER.pw_gid)
+                answer = site.get(f"{CGI}?manage=1")
+                self.assertEqual(answer.status, 200)
+                self.assertEqual([s["name"] for s in answer.json()["sessions"]], [name])
+                self.assertFalse(bad.exists())
+                self.assertIn("event=record-damaged", site.error_log())
+
+    def test_purge_touches_nothing_that_lives(self):
+        with Site() as site:
+            session = site.running()
+            before = {p.pid for p in site.processes()}
+            stranger = site.snapshots_dir / "notes.qcow2"
+            stranger.write_text("mine")
+            site.qwdctl("purge")
+            self.assertEqual({p.pid for p in site.processes()}, before)
+            self.assertTrue(site.overlays(session["name"]))
+            self.assertEqual(stranger.read_text(), "mine")
+            stranger.unlink()
+            Vnc(site.websocket(site.token(session))).close()
+
+
+class TheGateway(unittest.TestCase):
+    def test_it_ends_a_minute_after_the_last_session(self):
+        with Site() as site:
+            name = site.running()["name"]
+            site.post_form({"session_stop": name, "now": "1"})
+            site.wait_state(name, "ended")
+            end = time.monotonic()
+            self.assertIsNotNone(site.process("websockify"))
+            eventually(
+                lambda: not site.process("keeper") and not site.process("websockify"),
+                90,
+                "the gateway's end",
+            )
+            self.assertGreater(time.monotonic() - end, 50)
+            # And a new session starts it again.
+            site.running()
+
+    def test_a_display_opens_only_from_the_services_own_pages(self):
+        with Site() as site:
+            token = site.token(site.running())
+            for origin in ("https://evil.example", "null", "http://localhost:9999"):
+                with self.subTest(origin), self.assertRaises(WebSocketRefused) as refusal:
+                    site.websocket(token, origin=origin)
+                self.assertEqual(refusal.exception.status, 403)
+            for origin in ("http://localhost:8080", "http://127.0.0.1:8080"):
+                site.websocket(token, origin=origin).close()
+
+    def test_a_token_is_in_no_log(self):
+        with Site() as site:
+            session = site.running()
+            token = site.token(session)
+            self.assertGreaterEqual(len(token) * 5, 128)
+            Vnc(site.websocket(token)).close()
+            site.stop(session["name"])
+            site.wait_state(session["name"], "ended")
+            logs = site.error_log() + site.access_log()
+            logs += (site.store / "log").read_text()
+            self.assertNotIn(token, logs)
+            for process in site.processes():
+                self.assertNotIn(token, " ".join(process.argv))
+
+
+class WhatFailsToStart(unittest.TestCase):
+    """A clear failure, with the cause in the log, and nothing left behind."""
+
+    def fails(self, site, **fields):
+        name = site.create(**fields)["name"]
+        failed = site.wait_state(name, "failed", 40)
+        self.assertIsNone(failed["url"])
+        self.assertTrue(failed["reason"])
+        self.assertEqual(site.overlays(name), [])
+        self.assertFalse(site.session_dir(name).exists())
+        page = site.get(f"{CGI}?session={name}", accept="html").text
+        self.assertIn("What to do", page)
+        return failed
+
+    def log(self, site):
+        return (site.store / "log").read_text()
+
+    def test_qemu_that_refuses_its_options(self):
+        with Site(options={"qemu_exec_options": "-machine nonsense"}) as site:
+            failed = self.fails(site)
+            self.assertEqual(
+                failed["reason"], "QEMU ended before the machine had started."
+            )
+            self.assertIn("unsupported machine type", self.log(site))
+
+    def test_qemu_that_is_not_installed(self):
+        with Site(options={"qemu_exec": "/nonexistent/qemu"}) as site:
+            self.assertIn("not installed", self.fails(site)["reason"])
+
+    def test_websockify_that_does_not_start(self):
+        with Site(options={"dir_websockify": "/bin/false"}) as site:
+            failed = self.fails(site)
+            self.assertEqual(
+                failed["reason"], "The display gateway could not be started."
+            )
+            self.assertIn("websockify ended with status 1", self.log(site))
+
+    def test_a_port_that_is_taken(self):
+        with Site() as site, socket.create_server(("127.0.0.1", 6080)):
+            self.assertIn("gateway", self.fails(site)["reason"])
+            self.assertIn("Address already in use", self.log(site))
+
+    def test_an_image_that_is_gone_or_unreadable_is_a_bad_field(self):
+        with Site() as site:
+            image = site.machines_dir / "tiny.iso"
+            image.chmod(0)
+            answer = site.post_form(site.order())
+            self.assertEqual((answer.status, answer.json()["error"]["field"]), (400, "machine"))
+            image.unlink()
+            answer = site.post_form(site.order())
+            self.assertEqual((answer.status, answer.json()["error"]["field"]), (400, "machine"))
+            self.assertEqual(site.get(f"{CGI}?manage=1").status, 401)
+            self.assertFalse([p for p in site.processes() if p.role == "owner"])
+
+    def test_a_full_disk(self):
+        with Site() as site:
+            subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"size=8k,mode=700,uid={SERVICE_USER.pw_uid}",
+                 "full", site.snapshots_dir],
+                check=True,
+            )  # fmt: skip
+            try:
+                failed = self.fails(site)
+                self.assertEqual(failed["reason"], "The machine's disk could not be made.")
+                self.assertIn("No space left", self.log(site))
+            finally:
+                subprocess.run(["umount", site.snapshots_dir], check=True)
+
+
+class ByHand(unittest.TestCase):
+    def test_a_session_starts_prints_its_url_and_stops(self):
+        with Site() as site:
+            shared = pathlib.Path("/tmp/shared")
+            shared.mkdir(mode=0o777)
+            shared.chmod(0o1777)
+            options = (
+                f"--dir_machines={site.machines_dir}",
+                f"--dir_snapshots={shared}",
+                f"--dir_cfg={shared}",
+                "--service_reverse_proxy=",
+                "--snapshot_alloc_mem=0.25",
+            )
+            try:
+                done = site.by_hand("--machine=tiny.iso", *options)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                url = [w for w in done.stdout.split() if w.startswith("http://")][0]
+                self.assertIn("/vnc.html#", url)
+                private = shared / f"qemu-web-desktop-{SERVICE_USER.pw_uid}"
+                self.assertEqual(private.stat().st_mode & 0o777, 0o700)
+                record = next(private.glob("*.json"))
+                done = site.by_hand(f"--session_stop=/elsewhere/{record.name}", *options)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                eventually(
+                    lambda: json.loads(record.read_text())["state"] == "ended", 30, "the end"
+                )
+                done = site.by_hand("--service_purge=1", *options)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(list(shared.glob("*.qcow2")), [])
+            finally:
+                for process in site.processes():
+                    if process.role in ("keeper", "owner"):
+                        kill(process, signal.SIGTERM)
+                eventually(lambda: not site.process("websockify"), 10, "the gateway's end")
+                subprocess.run(["rm", "-rf", shared], check=True)
+
+    def test_it_is_refused_where_real_and_effective_user_differ(self):
+        with Site() as site:
+            place = site.dir / "suid"
+            place.mkdir()
+            subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", "mode=755,suid", "suid", place], check=True
+            )
+            program = place / "setuid"
+            program.write_bytes((site.dir / "cgi-bin/qemu-web-desktop").read_bytes())
+            os.chown(program, SERVICE_USER.pw_uid, SERVICE_USER.pw_gid)
+            program.chmod(0o4755)
+            for arguments in (["--help"], ["--session-owner", "x", "3", "4"]):
+                done = subprocess.run(
+                    [program, *arguments], capture_output=True, text=True, check=False,
+                    env={"PATH": "/usr/bin"}, user=65534, group=65534, extra_groups=[],
+                )  # fmt: skip
+                self.assertEqual(done.returncode, 2)
+                self.assertIn("set-user-id", done.stderr)
+            subprocess.run(["umount", place], check=True)
+
+
+class Isolation(unittest.TestCase):
+    def test_qemu_has_namespaces_seccomp_and_no_privilege(self):
+        with Site() as site:
+            name = site.running()["name"]
+            qemu = site.process("qemu", name)
+            for kind in ("user", "net", "pid", "ipc", "mnt", "uts"):
+                ours = os.readlink(f"/proc/self/ns/{kind}")
+                self.assertNotEqual(os.readlink(f"/proc/{qemu.pid}/ns/{kind}"), ours, kind)
+            status = pathlib.Path(f"/proc/{qemu.pid}/status").read_text()
+            self.assertIn("Seccomp:\t2", status)
+            self.assertIn("NoNewPrivs:\t1", status)
+            self.assertIn("CapEff:\t0000000000000000", status)
+            self.assertEqual(qemu.uid, SERVICE_USER.pw_uid)
+            inside = sorted(os.listdir(f"/proc/{qemu.pid}/root"))
+            self.assertEqual(
+                inside,
+                ["bin", "dev", "etc", "image", "lib", "lib64", "overlay", "proc", "usr", "vm"],
+            )
+
+    def test_no_tcp_port_but_the_web_servers_and_the_gateways(self):
+        from harness import listening_sockets
+
+        with Site() as site:
+            site.running()
+            self.assertEqual(
+                sorted(listening_sockets()), [("127.0.0.1", 6080), ("127.0.0.1", 8080)]
+            )
+
+    def test_children_hold_no_descriptor_of_the_web_server(self):
+        with Site() as site:
+            name = site.running()["name"]
+            for process in site.processes():
+                for number, target in process.descriptors().items():
+                    self.assertNotIn("/log/error.log", target, (process, number))
+                    self.assertNotIn("/log/access.log", target, (process, number))
+            lock = site.store / "locks" / name
+            holders = [
+                p.role
+                for p in site.processes()
+                if str(lock) in p.descriptors().values()
+            ]
+            self.assertEqual(holders, ["owner"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
