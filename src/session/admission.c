@@ -37,6 +37,7 @@ void limits_of(const struct config *c, const struct hostload *host,
 				       c->service_max_cpu_fraction_nb_per_user /
 				       1000,
 			       ret->default_cpu);
+	ret->session_cpu = smaller(ret->user_cpu, host->cpus);
 	ret->user_memory_mb =
 		larger(host->memory_mb *
 			       c->service_max_mem_fraction_nb_per_user / 1000,

@@ -11,7 +11,8 @@
 struct limits {
 	long long default_cpu; /* shrunk to the host */
 	long long default_memory_mb;
-	long long user_cpu; /* cores, all sessions of a user together */
+	long long session_cpu; /* cores of one session: never above the host's */
+	long long user_cpu;    /* cores, all sessions of a user together */
 	long long user_memory_mb;
 	long long user_sessions;
 	long long sessions;

@@ -106,11 +106,11 @@ static int read_cpu(const char *text, const struct limits *l,
 		    struct session *ret, struct err *e)
 {
 	ret->cpu = l->default_cpu;
-	if (!text || text_long(text, 1, l->user_cpu, &ret->cpu))
+	if (!text || text_long(text, 1, l->session_cpu, &ret->cpu))
 		return 0;
 	return err_field(e, "cpu",
 			 "The processors are a whole number from 1 to %lld.",
-			 l->user_cpu);
+			 l->session_cpu);
 }
 
 static int read_memory(const char *text, const struct limits *l,

@@ -157,8 +157,8 @@ static json_t *cpus_value(const struct visit *v, const struct limits *l)
 
 	return choices_value(&(struct choices){
 		.usual = usual,
-		.max = l->user_cpu,
-		.chosen = chosen_number(v, "cpu", 1, l->user_cpu,
+		.max = l->session_cpu,
+		.chosen = chosen_number(v, "cpu", 1, l->session_cpu,
 					l->default_cpu),
 		.add = add_cpus,
 	});
@@ -252,7 +252,7 @@ static json_t *json_value(const struct visit *v, const struct limits *l,
 			 "defaults", "cpu", (json_int_t)l->default_cpu,
 			 "memory", (double)order_gb(l->default_memory_mb) / 1e3,
 			 "snapshot_lifetime", lifetime, "limits", "cpu",
-			 (json_int_t)l->user_cpu, "memory",
+			 (json_int_t)l->session_cpu, "memory",
 			 (double)order_gb(l->user_memory_mb) / 1e3,
 			 "snapshot_lifetime", lifetime);
 }
