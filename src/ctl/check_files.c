@@ -195,8 +195,8 @@ static void check_parent(struct check *k, const char *path)
 		return;
 	slash[slash == parent] = '\0';
 	if (stat(parent, &st) == 0 && (rights(k, &st) & 3) == 3)
-		check_say(k, CHECK_NOTE,
-			  "dir_cfg: %s is made by the first session", path);
+		check_say(k, CHECK_OK,
+			  "dir_cfg %s (the first session makes it)", path);
 	else
 		check_say(k, CHECK_ERROR,
 			  "dir_cfg: user %s cannot make %s; mkdir -p %s and "

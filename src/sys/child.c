@@ -389,7 +389,9 @@ static bool await(pid_t pid, bool group, long long deadline, int *ret_status)
 			close(fd);
 			return false;
 		}
-		poll(&end, 1, (int)left);
+		/* Without such a descriptor (no kernel for it, or none left)
+		 * we look again from time to time. */
+		poll(&end, 1, fd < 0 && left > 20 ? 20 : (int)left);
 	}
 	close(fd);
 	return true;

@@ -23,11 +23,12 @@ HARDENED = {
 class Served:
     """What must hold for any server."""
 
-    mpm = None
+    mpm = "event"
+    httpd = ""
 
     @classmethod
     def setUpClass(cls):
-        cls.site = cls.enterClassContext(Site(mpm=cls.mpm))
+        cls.site = cls.enterClassContext(Site(mpm=cls.mpm, httpd=cls.httpd))
 
     def test_the_program_answers_under_its_three_names(self):
         for path in (HOME, CGI, CGI + ".pl"):
@@ -140,11 +141,23 @@ class Served:
 
 
 class UnderEvent(Served, unittest.TestCase):
-    mpm = "event"
+    pass
 
 
 class UnderPrefork(Served, unittest.TestCase):
     mpm = "prefork"
+
+
+class InAVirtualHost(Served, unittest.TestCase):
+    """The snippet stands in the server, as Debian's conf-enabled has it, and
+    the request comes to a virtual host."""
+
+    httpd = """
+<VirtualHost 127.0.0.1:8080>
+    ServerName localhost:8080
+    DocumentRoot "${SITE}/www"
+</VirtualHost>
+"""
 
 
 class InTheBrowser(unittest.TestCase):

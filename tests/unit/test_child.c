@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -90,12 +89,17 @@ static void check_sh(struct child *c, const char *script, const char *expected)
 	check_output(c, &argv, expected);
 }
 
-/* Wait until process `pid`, seen through `fd`, has ended. */
-static bool has_ended(int fd, int ms)
+/* Reap `pid`, ours as the subreaper's, if it ends within that time. */
+static bool has_ended(pid_t pid, int ms, int *ret_status)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	long long deadline = clock_boot_ms() + ms;
 
-	return poll(&p, 1, ms) == 1;
+	while (waitpid(pid, ret_status, WNOHANG) != pid) {
+		if (clock_boot_ms() >= deadline)
+			return false;
+		poll(NULL, 0, 5);
+	}
+	return true;
 }
 
 /* Run `body` in a process of its own, which must exit with 0. */
@@ -746,14 +750,9 @@ static void a_child_that_ends_in_time_is_no_timeout(void **state)
 /* The process that a script named on its output has been killed. */
 static void check_killed(const char *text)
 {
-	pid_t pid = pid_in(text);
-	AUTO_CLOSE int fd = pidfd_open(pid, 0);
 	int status = 0;
 
-	/* It is ours since its parent has died (end_the_rest). */
-	assert_true(fd >= 0);
-	assert_true(has_ended(fd, PATIENCE_MS));
-	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(has_ended(pid_in(text), PATIENCE_MS, &status));
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 }
@@ -893,13 +892,12 @@ static void no_signal_goes_to_pids_that_are_no_child(void **state)
 /* ---- Life and death with the parent ---- */
 
 /* Start a script in a caller of its own, learn the script's pid through a
- * pipe, and then end that caller by SIGKILL.  Returns the script's pidfd. */
-static int orphan(const char *script, bool detach, pid_t *ret_pid)
+ * pipe, and then end that caller by SIGKILL.  Returns the pid. */
+static pid_t orphan(const char *script, bool detach)
 {
 	char text[64] = "";
 	int pipes[2];
 	pid_t caller;
-	int fd;
 
 	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
 	caller = fork();
@@ -927,33 +925,29 @@ static int orphan(const char *script, bool detach, pid_t *ret_pid)
 	if (read(pipes[0], text, sizeof(text) - 1) <= 0)
 		fail_msg("the caller has failed");
 	close(pipes[0]);
-	*ret_pid = pid_in(text);
-	fd = pidfd_open(*ret_pid, 0);
-	assert_true(fd >= 0);
-	assert_false(has_ended(fd, 0));
 	kill(caller, SIGKILL);
 	assert_int_equal(waitpid(caller, NULL, 0), caller);
-	return fd;
+	return pid_in(text);
 }
 
 static void a_child_dies_with_its_parent(void **state)
 {
-	pid_t pid;
-	AUTO_CLOSE int fd = orphan("trap '' HUP TERM; echo $$; exec sleep 1000",
-				   false, &pid);
+	pid_t pid = orphan("trap '' HUP TERM; echo $$; exec sleep 1000", false);
+	int status = 0;
 
 	(void)state;
-	assert_true(has_ended(fd, PATIENCE_MS));
-	end_the_rest(NULL);
+	assert_true(has_ended(pid, PATIENCE_MS, &status));
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
 }
 
 static void a_detached_child_outlives_its_caller(void **state)
 {
-	pid_t pid;
-	AUTO_CLOSE int fd = orphan("echo $$; exec sleep 1000", true, &pid);
+	pid_t pid = orphan("echo $$; exec sleep 1000", true);
+	int status = 0;
 
 	(void)state;
-	assert_false(has_ended(fd, 300));
+	assert_false(has_ended(pid, 300, &status));
 	/* In a session of its own, in which it can get no terminal. */
 	assert_true(getsid(pid) != getsid(0));
 	assert_true(getsid(pid) != pid);

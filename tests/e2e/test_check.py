@@ -1,0 +1,238 @@
+"""qwdctl check, config and refresh: what they say of a site, and of each thing
+that is wrong with it.
+
+Needs the program (QWDCTL or QWD_CTL names it, or it is bin/qwdctl), the pages
+of this tree, and root.
+"""
+
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+TREE = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = TREE / (os.environ.get("QWDCTL") or os.environ.get("QWD_CTL")
+                  or "bin/qwdctl")
+USER = "www-data"
+
+
+class Site(unittest.TestCase):
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="qwd-"))
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.dir.chmod(0o755)
+        shutil.copytree(TREE / "html", self.dir / "html")
+        for name in "machines", "snapshots", "sessions":
+            (self.dir / name).mkdir(mode=0o755)
+        for name in "snapshots", "sessions":
+            shutil.chown(self.dir / name, USER)
+            (self.dir / name).chmod(0o700)
+        self.options = {
+            "service_url": "https://desktop.lab.example",
+            "dir_service": self.dir, "dir_html": self.dir / "html",
+            "dir_cfg": self.dir / "sessions"}
+        self.machines = "[disk.raw]\n"
+        (self.dir / "machines/disk.raw").write_bytes(bytes(1 << 16))
+
+    def run_program(self, *arguments):
+        (self.dir / "config.conf").write_text(
+            "".join(f"{k} = {v}\n" for k, v in self.options.items()))
+        (self.dir / "machines.conf").write_text(self.machines)
+        return subprocess.run(
+            [PROGRAM, f"--config={self.dir}/config.conf", *arguments],
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            capture_output=True, text=True, timeout=60, check=False)
+
+    def check(self):
+        done = self.run_program("check")
+        self.assertEqual(done.stderr, "")
+        lines = done.stdout.splitlines()
+        for line in lines:
+            self.assertRegex(line, r"^(ok|note|warning|error): \S")
+            if not line.startswith("ok:"):
+                self.assertIn("; ", line)  # what to do
+        bad = any(line.startswith("error:") for line in lines)
+        self.assertEqual(done.returncode, 1 if bad else 0)
+        return lines
+
+    def assert_found(self, pattern):
+        """The check says this after all is well but for one thing."""
+        lines = self.check()
+        self.assertTrue(any(re.search(pattern, line) for line in lines),
+                        f"no {pattern} in\n" + "\n".join(lines))
+
+    def refresh(self):
+        done = self.run_program("refresh")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+
+class Check(Site):
+    def setUp(self):
+        super().setUp()
+        self.refresh()
+
+    def test_a_good_site_has_no_errors_but_the_hosts(self):
+        lines = self.check()
+        for word in ("ok: configuration ", "ok: 1 of 1 machines can be st",
+                     "ok: dir_service ", "ok: dir_machines ",
+                     "ok: dir_snapshots ", "ok: dir_cfg ",
+                     "ok: templates in ", "ok: noVNC in "):
+            self.assertTrue(any(line.startswith(word) for line in lines),
+                            word)
+        host = r"error: .*(/dev/net/tun|user namespaces|program)"
+        self.assertEqual([line for line in lines
+                          if line.startswith("error:")
+                          and not re.match(host, line)], [])
+
+    def test_who_may_is_told(self):
+        self.assert_found(r"^warning: no login is configured, so only "
+                          "requests from this host itself are served; ")
+        self.options["allow_anonymous"] = "yes"
+        self.assert_found("^warning: whoever reaches the page can start ")
+
+    def test_options_without_effect_are_told(self):
+        self.options["boot_delay"] = 5
+        self.assert_found("^note: option boot_delay has no effect: ")
+
+    def test_a_missing_service_url_is_told(self):
+        del self.options["service_url"]
+        self.assert_found("^note: links are built on the web server's own ")
+
+    def test_a_missing_machine_is_told(self):
+        self.machines += "[a.iso]\nurl = https://a.example/a.iso\n[b.iso]\n"
+        self.assert_found("^warning: machine a.iso is not here; run qwdctl "
+                          "download a.iso$")
+        self.assert_found("^warning: machine b.iso is not here and has no "
+                          "url; copy it into ")
+
+    def test_a_machine_that_changed_is_told(self):
+        os.utime(self.dir / "machines/disk.raw", (1, 1))
+        self.assert_found("^warning: machine disk.raw is new or changed; run "
+                          "qwdctl refresh$")
+
+    def test_a_refused_machine_is_told(self):
+        (self.dir / "machines/x.qcow2").write_bytes(bytes(512))
+        self.machines += "[x.qcow2]\n"
+        self.assertRegex(self.refresh(), r"x.qcow2 +refused +is named .qcow2 "
+                         "but holds no known header")
+        self.assert_found("^warning: machine x.qcow2 is named .qcow2 but "
+                          "holds no known header; replace it")
+
+    def test_a_machine_that_the_service_cannot_read_is_told(self):
+        (self.dir / "machines/disk.raw").chmod(0o600)
+        self.assert_found(f"^error: .*/disk.raw cannot be read by user {USER}")
+
+    def test_an_image_that_nobody_is_offered_is_told(self):
+        (self.dir / "machines/extra.raw").write_bytes(b"")
+        self.assert_found(r"^note: .*/extra.raw is not offered; add "
+                          r"\[extra.raw\] to ")
+
+    def test_no_machine_at_all_is_an_error(self):
+        self.machines = ""
+        self.assert_found("^error: no machine can be started; ")
+
+    def test_a_wrong_machines_conf_is_told_with_its_place(self):
+        self.machines = "[disk.raw]\nurn = x\n"
+        self.assert_found("^error: .*/machines.conf:2: urn: there is no such")
+
+    def test_a_missing_or_damaged_catalogue_is_told(self):
+        catalogue = self.dir / "catalogue.json"
+        catalogue.write_text("{}")
+        self.assert_found("^error: .*/catalogue.json: damaged at machine 0")
+        catalogue.unlink()
+        self.assert_found("^error: .*/catalogue.json does not exist; run "
+                          "qwdctl refresh$")
+
+    def test_directories_with_wrong_rights_are_told(self):
+        (self.dir / "machines").chmod(0o777)
+        self.assert_found("^error: dir_machines: others can write to ")
+        (self.dir / "machines").chmod(0o700)
+        self.assert_found(f"^error: dir_machines: user {USER} cannot read ")
+        (self.dir / "snapshots").chmod(0o755)
+        self.assert_found("^warning: dir_snapshots: other users can enter ")
+        shutil.chown(self.dir / "snapshots", "root")
+        self.assert_found(f"^error: dir_snapshots: user {USER} cannot write")
+        (self.dir / "snapshots").rmdir()
+        self.assert_found("^error: dir_snapshots: .* is no directory; make ")
+
+    def test_a_directory_of_records_that_cannot_be_made_is_told(self):
+        self.options["dir_cfg"] = self.dir / "sessions/below"
+        self.assert_found(r"^ok: dir_cfg .*/below \(the first session")
+        self.options["dir_cfg"] = self.dir / "none/below"
+        self.assert_found(f"^error: dir_cfg: user {USER} cannot make ")
+
+    def test_a_wrong_or_missing_template_is_told(self):
+        page = self.dir / "html/desktop/manage.html"
+        page.write_text("<p title={{title}}>x</p>\n")
+        self.assert_found(r"^error: template .*manage.html:1: ")
+        page.unlink()
+        self.assert_found("^error: template .*/manage.html is missing; ")
+        shutil.rmtree(self.dir / "html/desktop")
+        self.assert_found("^error: dir_html: .*/desktop cannot be read; ")
+
+    def test_missing_programs_are_told(self):
+        self.options["qemu_exec"] = "qemu-system-none"
+        self.options["dir_websockify"] = "/nonexistent/websockify"
+        self.options["dir_novnc"] = "/nonexistent"
+        self.assert_found("^error: .*qemu-system-none.*; apt install qemu-")
+        self.assert_found("^error: program /nonexistent/websockify is "
+                          "missing; apt install websockify$")
+        self.assert_found("^error: dir_novnc: there is no "
+                          "/nonexistent/vnc.html; apt install novnc$")
+
+    def test_a_guest_without_network_needs_no_tun(self):
+        self.options["guest_network"] = "none"
+        self.assert_found("^ok: guest_network = none$")
+
+    def test_arguments_are_wrong_usage(self):
+        for command in "check", "refresh", "config":
+            done = self.run_program(command, "x")
+            self.assertEqual(done.returncode, 2, command)
+            self.assertIn(f"qwdctl {command}: x: ", done.stderr)
+
+    def test_a_wrong_configuration_is_told_with_its_place(self):
+        self.options["accel"] = "fast"
+        done = self.run_program("check")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"/config.conf:\d+: accel: 'fast' is "
+                         "not one of auto|kvm|tcg")
+
+
+class Config(Site):
+    def test_values_and_defaults_are_printed(self):
+        self.options["service_port"] = 7000
+        values = self.run_program("config")
+        self.assertEqual(values.returncode, 0)
+        self.assertIn("\nservice_port = 7000\n", values.stdout)
+        self.assertIn(f"\ndir_machines = {self.dir}/machines\n",
+                      values.stdout)
+        defaults = self.run_program("config", "--defaults")
+        self.assertIn("\nservice_port = 6080\n", defaults.stdout)
+
+
+class Refresh(Site):
+    def test_two_follow_one_another(self):
+        self.refresh()
+        lock = os.open(self.dir, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen(
+            [PROGRAM, f"--config={self.dir}/config.conf", "refresh"],
+            stdout=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        end = time.monotonic() + 10
+        waits = re.compile(rf"-> FLOCK .* {process.pid} ")
+        while not waits.search(pathlib.Path("/proc/locks").read_text()):
+            self.assertIsNone(process.poll())
+            self.assertLess(time.monotonic(), end)
+        os.close(lock)
+        self.assertEqual(process.wait(10), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
