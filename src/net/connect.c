@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,10 +37,13 @@ static int connect_to(const struct addrinfo *to, long long deadline)
 {
 	int fd = socket(to->ai_family,
 			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const int yes = 1;
 	int code = 0;
 
 	if (fd < 0)
 		return -1;
+	/* Without it each of LDAP's small messages waits 40 ms for an ACK. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 	if (connect(fd, to->ai_addr, to->ai_addrlen) < 0)
 		code = errno == EINPROGRESS ? await(fd, deadline) : errno;
 	if (code == 0 && fcntl(fd, F_SETFL, 0) < 0)

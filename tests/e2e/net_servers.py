@@ -134,6 +134,7 @@ TLSCACertificateFile {ca}
 TLSCertificateFile {certificate}.pem
 TLSCertificateKeyFile {certificate}.key
 TLSProtocolMin 3.3
+allow bind_anon_dn
 {more}
 database mdb
 suffix "dc=example,dc=org"
