@@ -6,11 +6,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/json.h"
 
 enum {
 	ANSWER_MS = 5000,
+	ENDING_MS = 1000,
 	CONTROL_CLIENTS = 8,
 };
 
@@ -73,6 +75,21 @@ static int ask(int fd, const char *message, struct err *e)
 	return 0;
 }
 
+/* Read the session again until it is final, but not for long. */
+static int await_end(const struct store *st, const char *name,
+		     struct session *ret, struct err *e)
+{
+	long long deadline = clock_boot_ms() + ENDING_MS;
+
+	for (;;) {
+		if (store_read_true(st, name, ret, e) < 0)
+			return -1;
+		if (session_is_final(ret) || clock_boot_ms() >= deadline)
+			return 0;
+		poll(NULL, 0, 10);
+	}
+}
+
 int control_stop(const struct store *st, const char *name, bool now,
 		 const char *who, struct session *ret, struct err *e)
 {
@@ -93,10 +110,11 @@ int control_stop(const struct store *st, const char *name, bool now,
 	fd = connect_owner(st, name, &asked);
 	if (fd >= 0 && ask(fd, text, &asked) == 0)
 		return store_read_true(st, name, ret, e);
-	/* It may have ended by itself in this moment. */
-	if (store_read_true(st, name, ret, e) < 0)
+	/* It may be ending by itself in this moment. */
+	if (await_end(st, name, ret, e) < 0)
 		return -1;
-	if (session_is_final(ret))
+	if (session_is_final(ret) ||
+	    (ret->state == SESSION_STOPPING && asked.code != ERR_TIMEOUT))
 		return 0;
 	*e = asked;
 	return -1;

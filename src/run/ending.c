@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "run/owner_state.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -97,11 +98,18 @@ void owner_stop(struct owner *o, bool now, const char *sentence)
 		owner_stop_further(o);
 }
 
-/* The sandbox could not be made: its complaint is bubblewrap's own. */
-static bool sandbox_failed(const struct owner *o)
+/*
+ * Does this host let no user namespace be made?  Only bubblewrap's own word
+ * for it counts: any other failure of it ends the session, since going on
+ * means going on without a sandbox.
+ */
+static bool sandbox_impossible(const struct owner *o)
 {
-	return o->sandboxed && !o->qmp_ready &&
-	       strncmp(buf_str(&o->words), "bwrap: ", 7) == 0;
+	const char *words = buf_str(&o->words);
+
+	return o->sandboxed && !o->qmp_ready && text_starts(words, "bwrap: ") &&
+	       (strstr(words, "namespace") || strstr(words, "uid map")) &&
+	       !strstr(words, "temporarily");
 }
 
 void owner_qemu_gone(struct owner *o, int status)
@@ -114,7 +122,7 @@ void owner_qemu_gone(struct owner *o, int status)
 	child_end(&o->router, false);
 	if (o->s.state == SESSION_STOPPING) {
 		owner_end(o, "Stopped.");
-	} else if (o->s.state == SESSION_BOOTING && sandbox_failed(o)) {
+	} else if (o->s.state == SESSION_BOOTING && sandbox_impossible(o)) {
 		log_words(o);
 		log_event("sandbox", "result", "failed", "message",
 			  "this host lets no user namespace be made: the "

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "base/log.h"
@@ -57,7 +58,8 @@ static int build_command(struct owner *o, const struct ends *ends,
 	AUTO_FREE char *program = qemu_program(&o->config, e);
 	AUTO_FREE char *bwrap = NULL;
 	AUTO_FREE char *resolv = file_join(o->dir_path, "resolv.conf");
-	AUTO_FREE char *vnc = file_join(o->dir_path, "vnc");
+	AUTO_FREE char *inner = file_join(o->dir_path, "vm");
+	AUTO_FREE char *vnc = file_join(o->dir_path, "vm/vnc");
 	struct qemu_place place = {
 		.program = program,
 		.image = o->image,
@@ -69,13 +71,13 @@ static int build_command(struct owner *o, const struct ends *ends,
 
 	if (!program)
 		return -1;
-	if (!resolv || !vnc)
+	if (!resolv || !inner || !vnc)
 		return err_set(e, ERR_SYSTEM, "no memory");
 	if (o->sandboxed) {
 		struct sandbox box = {
 			.image = o->image,
 			.overlay = o->overlay,
-			.dir = o->dir_path,
+			.dir = inner,
 			.resolv = resolv,
 			.info = ends->info[1],
 			.kvm = o->s.kvm,
@@ -143,6 +145,7 @@ static void reset(struct owner *o)
 	buf_reset(&o->info_text);
 	buf_reset(&o->words);
 	unlinkat(o->dir, "vnc", 0);
+	unlinkat(o->dir, "vm/vnc", 0);
 }
 
 void guest_start(struct owner *o)
@@ -189,6 +192,26 @@ static void command(struct owner *o, const char *name, long long id)
 		log_error("qmp", &e);
 }
 
+/*
+ * QEMU may write to vm/, so a QEMU that a guest has taken over could put a
+ * link to somebody else's socket in its place, and the gateway, which is
+ * outside, would follow it.  So the gateway gets the socket itself, by a name
+ * that is out of QEMU's reach: a hard link, made once.
+ */
+static int publish_vnc(struct owner *o)
+{
+	struct stat st;
+
+	if (linkat(o->dir, "vm/vnc", o->dir, "vnc", 0) < 0 ||
+	    fstatat(o->dir, "vnc", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	if (S_ISSOCK(st.st_mode) && st.st_uid == geteuid())
+		return 0;
+	unlinkat(o->dir, "vnc", 0);
+	errno = EPERM;
+	return -1;
+}
+
 static void connect_vnc(struct owner *o)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -196,7 +219,7 @@ static void connect_vnc(struct owner *o)
 	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/vnc",
 		 o->dir);
 	o->vnc = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (o->vnc < 0 ||
+	if (o->vnc < 0 || publish_vnc(o) < 0 ||
 	    connect(o->vnc, (struct sockaddr *)&a, sizeof(a)) < 0) {
 		log_event("vnc", "session", o->s.name, "message",
 			  strerror(errno), NULL);

@@ -17,8 +17,9 @@ static void mark_failed(const struct store *st, struct session *s)
 	s->ended_boot_ms = clock_boot_ms();
 	snprintf(s->reason, sizeof(s->reason),
 		 "The server could not start a process for this machine.");
-	if (file_remove_tree(st->run, s->name, &e) < 0 ||
-	    store_write(st, s, &e) < 0)
+	if (store_write(st, s, &e) < 0)
+		log_error("launch", &e);
+	if (file_remove_tree(st->run, s->name, &e) < 0)
 		log_error("launch", &e);
 }
 

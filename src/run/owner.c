@@ -51,8 +51,8 @@ void owner_deadline(struct owner *o, enum deadline which, long long ms)
 static int prepare(struct owner *o, struct err *e)
 {
 	o->dir = file_private_dir(o->st.run, o->s.name, e);
-	if (o->dir < 0)
-		return -1;
+	if (o->dir < 0 || mkdirat(o->dir, "vm", 0700) < 0)
+		return err_sys(e, "cannot make the session's directory");
 	if (asprintf(&o->dir_path, "%s/run/%s", o->st.path, o->s.name) < 0) {
 		o->dir_path = NULL;
 		return err_set(e, ERR_SYSTEM, "no memory");

@@ -4,7 +4,8 @@
  *     DIR/NAME.json   the record, replaced atomically
  *     locks/NAME      the session's lock: flock(2) held by its owner as long
  *                     as the session lives; never replaced
- *     run/NAME/       sockets of the session, private
+ *     run/NAME/       sockets of the session, private; QEMU sees of it only
+ *                     vm/, which it may write to
  *     damaged/        records that could not be read, set aside
  *     logins/         who is logged in (auth/login.h)
  *     gateway/        the shared display gateway (vm/gateway.h)

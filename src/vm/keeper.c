@@ -2,6 +2,7 @@
 #include "vm/gateway.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -25,7 +26,8 @@ enum {
 	IDLE_MS = 60 * 1000,  /* how long it outlives the last session */
 	LOOK_MS = 5 * 1000,   /* how often it counts sessions */
 	START_MS = 15 * 1000, /* for websockify to listen */
-	STARTS = 5,	      /* failed starts in a row before it gives up */
+	STARTS = 5,	      /* failures in a row before it gives up */
+	SOUND_MS = 10 * 1000, /* websockify that lives so long has not failed */
 	SAID_MAX = 4096,
 };
 
@@ -56,25 +58,53 @@ static int free_port(void)
 	return ntohs(a.sin_port);
 }
 
-/* Does a process of this user listen on the port?  proc(5), /proc/net/tcp. */
-static bool we_listen(long long port)
+/* Is `inode` a socket that process `pid` holds?  proc(5), /proc/PID/fd. */
+static bool holds_socket(pid_t pid, const char *inode)
+{
+	char path[64];
+	DIR *dir;
+	const struct dirent *entry;
+	bool found = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir)) != NULL) {
+		char target[64];
+		char wanted[64];
+		ssize_t len = readlinkat(dirfd(dir), entry->d_name, target,
+					 sizeof(target) - 1);
+
+		if (len <= 0)
+			continue;
+		target[len] = '\0';
+		snprintf(wanted, sizeof(wanted), "socket:[%s]", inode);
+		found = strcmp(target, wanted) == 0;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* Does process `pid`, and not somebody else, listen on the port?  proc(5),
+ * /proc/net/tcp. */
+static bool listens(pid_t pid, long long port)
 {
 	AUTO_FILE FILE *f = fopen("/proc/net/tcp", "re");
 	char line[512];
 
 	while (f && fgets(line, sizeof(line), f)) {
 		char *save = NULL;
-		char *word[8] = { 0 };
+		char *word[10] = { 0 };
 		char *at = line;
 		const char *colon;
 
 		for (size_t i = 0; i < ARRAY_LEN(word); i++, at = NULL)
 			word[i] = strtok_r(at, " ", &save);
-		if (!word[7] || strcmp(word[3], "0A") != 0)
+		if (!word[9] || strcmp(word[3], "0A") != 0)
 			continue;
 		colon = strchr(word[1], ':');
 		if (colon && strtol(colon + 1, NULL, 16) == port &&
-		    strtoul(word[7], NULL, 10) == geteuid())
+		    holds_socket(pid, word[9]))
 			return true;
 	}
 	return false;
@@ -170,7 +200,7 @@ static int await_listening(struct keeper *k, struct err *e)
 	char text[16];
 	int status;
 
-	while (!we_listen(k->port)) {
+	while (!listens(k->pid, k->port)) {
 		struct pollfd p = { .fd = k->said, .events = POLLIN };
 
 		if (child_reaped(k->pid, true, &status)) {
@@ -252,6 +282,7 @@ static int keep(struct keeper *k)
 
 	while (failures < STARTS) {
 		struct err e = ERR_INIT;
+		long long since;
 
 		if (start_websockify(k, &e) < 0 || await_listening(k, &e) < 0) {
 			end_websockify(k);
@@ -259,14 +290,19 @@ static int keep(struct keeper *k)
 			failures++;
 			continue;
 		}
-		failures = 0;
+		since = clock_boot_ms();
 		log_event("gateway", "result", "listening", NULL);
 		if (watch(k)) {
-			end_websockify(k);
+			/* Not once more if may_end() has: what is there now
+			 * may be the next keeper's. */
+			if (k->lock >= 0)
+				end_websockify(k);
 			return 0;
 		}
 		end_websockify(k);
 		log_event("gateway", "result", "websockify died", NULL);
+		/* One that dies again and again at once is no gateway. */
+		failures = clock_boot_ms() - since < SOUND_MS ? failures + 1 : 0;
 	}
 	return 1;
 }

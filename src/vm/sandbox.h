@@ -1,8 +1,8 @@
 /*
  * The sandbox around QEMU: user, pid, ipc, mount and network namespaces of
  * its own, made by bubblewrap, which needs no privilege.  Inside are /usr
- * (read-only), the image (read-only), the overlay, the session's socket
- * directory, /dev/null, /dev/urandom and, with KVM, /dev/kvm; no other
+ * (read-only), the image (read-only), the overlay, the directory of
+ * its sockets, /dev/null, /dev/urandom and, with KVM, /dev/kvm; no other
  * file and no other network than what vm/network.h attaches.
  */
 #ifndef QWD_VM_SANDBOX_H
@@ -20,7 +20,7 @@ struct sandbox {
 	const char *bwrap; /* absolute */
 	const char *image; /* paths outside */
 	const char *overlay;
-	const char *dir;     /* the session's socket directory */
+	const char *dir;     /* run/NAME/vm of the store, for its sockets */
 	const char *resolv;  /* resolv.conf for the guest's name server */
 	int info;	     /* bubblewrap writes its child's pid there */
 	bool kvm;

@@ -630,13 +630,13 @@ class Site:
         )
 
     def qmp(self, name):
-        return Qmp(self.session_dir(name) / "qmp")
+        return Qmp(self.session_dir(name) / "vm/qmp")
 
     def screendump(self, name):
         """QEMU's own picture of the screen (needs qmp=True)."""
         from PIL import Image
 
-        picture = self.session_dir(name) / "screen.png"
+        picture = self.session_dir(name) / "vm/screen.png"
         with self.qmp(name) as qmp:
             qmp.command("screendump", filename="/vm/screen.png", format="png")
         with Image.open(picture) as image:

@@ -378,6 +378,23 @@ class Isolation(unittest.TestCase):
                 ["bin", "dev", "etc", "image", "lib", "lib64", "overlay", "proc", "usr", "vm"],
             )
 
+    def test_a_guest_that_has_taken_qemu_over_cannot_redirect_the_display(self):
+        with Site() as site, socket.socket(socket.AF_UNIX) as lure:
+            session = site.running()
+            lure.bind("/tmp/lure")
+            self.addCleanup(pathlib.Path("/tmp/lure").unlink, missing_ok=True)
+            pathlib.Path("/tmp/lure").chmod(0o777)
+            lure.listen()
+            lure.settimeout(1)
+            # What QEMU could do in the one directory that it may write to.
+            shared = site.session_dir(session["name"]) / "vm"
+            (shared / "vnc").unlink()
+            (shared / "vnc").symlink_to("/tmp/lure")
+            Vnc(site.websocket(site.token(session))).close()
+            with self.assertRaises(TimeoutError):
+                lure.accept()
+            pathlib.Path("/tmp/lure").unlink()
+
     def test_no_tcp_port_but_the_web_servers_and_the_gateways(self):
         from harness import listening_sockets
 
