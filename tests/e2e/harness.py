@@ -318,6 +318,7 @@ class Site:
     mpm       "event" (with mod_cgid) or "prefork" (with mod_cgi)
     qmp       a second QMP channel for each session: qmp(), screendump()
     refresh   run `qwdctl refresh` before the start
+    httpd     further lines for Apache's configuration
     """
 
     def __init__(
@@ -329,6 +330,7 @@ class Site:
         port=8080,
         gateway_port=6080,
         refresh=True,
+        httpd="",
     ):
         self.port = port
         self.gateway_port = gateway_port
@@ -344,6 +346,7 @@ class Site:
             )
         self.options.update(options or {})
         self.wants_refresh = refresh
+        self.httpd = httpd
         self.dir = None
         self.before = ()
         self.client = Client(self)
@@ -407,6 +410,9 @@ class Site:
             self.port,
             *(f"{k}={v}" for k, v in self.options.items() if v is not None),
         )
+        if self.httpd:
+            with open(self.dir / "etc/httpd.conf", "a", encoding="utf-8") as f:
+                f.write(self.httpd)
 
     def start(self):
         self.site("start")
