@@ -4,6 +4,13 @@
 #   $part     its temporary, in the same directory; finish() renames it
 #   $scratch  an empty directory, removed at the end whatever happens
 
+# Kernel parameters: quiet, and without what only costs time under emulation.
+# shellcheck disable=SC2034  # used by the scripts that source this
+fast_boot='quiet loglevel=3 cryptomgr.notests noreplace-smp mitigations=off'
+
+# modprobe and its like are not in every user's path.
+PATH=$PATH:/usr/sbin:/sbin
+
 die() {
     echo "${0##*/}: $*" >&2
     exit 1
@@ -33,12 +40,18 @@ begin() {
 
     exec 9>>"$part"
     flock -n 9 || die "$out is being made by another run"
-    trap 'rm -rf -- "$scratch" "$part"' EXIT
+    child=
+    trap cleanup EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
     rm -rf -- "$scratch"
     mkdir -- "$scratch"
+}
+
+cleanup() {
+    [ -z "$child" ] || kill -KILL "$child" 2>/dev/null || :
+    rm -rf -- "$scratch" "$part"
 }
 
 # say_step TEXT: one line of progress.
@@ -48,12 +61,61 @@ say_step() {
     printf '[%d/%d] %d:%02d %s\n' "$step" "$steps" $((elapsed / 60)) $((elapsed % 60)) "$1"
 }
 
-# quietly COMMAND...: what it prints is shown only if it fails.
+# quietly COMMAND...: what it prints is shown only if it fails.  Runs it in the
+# background, so that a signal ends this script, and with it the command, at once.
 quietly() {
-    "$@" >"$scratch/log" 2>&1 || {
+    "$@" >"$scratch/log" 2>&1 </dev/null &
+    child=$!
+    wait "$child" || {
         cat "$scratch/log" >&2
-        return 1
+        die "failed: $1"
     }
+    child=
+}
+
+# The kernel of the package that apt would install for linux-image-amd64, but
+# not installed: in $scratch/kernel, with its version in $version.
+get_kernel() {
+    package=$(apt-cache show --no-all-versions linux-image-amd64 |
+        sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p')
+    [ -n "$package" ] || die 'apt does not know linux-image-amd64: run apt-get update'
+    version=${package#linux-image-}
+    quietly unpack_kernel
+}
+
+unpack_kernel() {
+    mkdir "$scratch/kernel"
+    cd "$scratch/kernel" || return
+    apt-get -qq -o APT::Sandbox::User= \
+        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= download "$package"
+    dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x ./boot ./lib
+    rm "$package"_*.deb
+    depmod -b . "$version"
+}
+
+# copy_modules ROOT MODULE...: the modules and all that they need, and the
+# files in which modprobe looks things up.
+copy_modules() {
+    all=$scratch/kernel/lib/modules/$version
+    some=$1/lib/modules/$version
+    shift
+    mkdir -p "$some"
+    for module; do
+        modprobe -d "$scratch/kernel" -S "$version" --show-depends "$module"
+    done >"$scratch/modules"
+    sed -n 's/^insmod //p' "$scratch/modules" | sort -u | xargs cp -t "$some"
+    cp "$all"/modules.builtin* "$all/modules.order" "$some"
+    depmod -b "${some%/lib/modules/*}" "$version"
+}
+
+# pack_initrd FROM TO: the tree FROM, busybox and modprobe's two text files as
+# an initial file system.
+pack_initrd() {
+    mkdir -p "$1/bin" "$1/dev" "$1/proc" "$1/run" "$1/sys" "$1/tmp"
+    cp /bin/busybox "$1/bin/busybox"
+    find "$1/lib/modules" -name 'modules.*' \
+        ! -name modules.dep ! -name modules.alias -delete
+    (cd "$1" && find . | sort | cpio --quiet -o -H newc -R 0:0) | lz4 -q -l -9 - "$2"
 }
 
 # finish: OUT appears, whole.

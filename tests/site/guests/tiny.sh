@@ -39,62 +39,31 @@ isolinux=/usr/lib/ISOLINUX
 syslinux=/usr/lib/syslinux/modules/bios
 
 [ $# = 1 ] || [ $# = 2 ] || die 'usage: tiny.sh OUT.iso [WORKDIR]'
-PATH=$PATH:/usr/sbin:/sbin
 need apt-get as cpio depmod dpkg-deb lz4 modprobe objcopy xorriso xz /bin/busybox \
     "$isolinux/isolinux.bin" "$isolinux/isohdpfx.bin" "$syslinux/ldlinux.c32"
 begin 3 "$@"
 cd "$scratch"
-
-# The package apt would install for linux-image-amd64, without installing it.
-download_kernel() {
-    package=$(apt-cache show --no-all-versions linux-image-amd64 |
-        sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p')
-    [ -n "$package" ] || die 'apt does not know linux-image-amd64: run apt-get update'
-    apt-get -qq -o APT::Sandbox::User= \
-        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= download "$package"
-    dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x ./boot ./lib
-    version=${package#linux-image-}
-    depmod -b . "$version"
-}
-
-# Everything in initrd/: the files in tiny/, busybox, and some of the modules.
-fill_initrd() {
-    cp -a "$here/tiny" initrd
-    (cd initrd && mkdir -p bin dev mnt proc root run sys tmp var)
-    cp /bin/busybox initrd/bin/busybox
-
-    for module in $modules; do
-        modprobe -d . -S "$version" --show-depends "$module" >>modules
-    done
-    all=lib/modules/$version
-    some=initrd/$all
-    mkdir -p "$some"
-    sed -n 's/^insmod //p' modules | sort -u | xargs cp -t "$some"
-    cp "$all"/modules.builtin* "$all/modules.order" "$some"
-    depmod -b initrd "$version"
-    # busybox's modprobe reads the text form of these two, nothing else.
-    find "$some" -name 'modules.*' ! -name modules.dep ! -name modules.alias -delete
-}
-
-say_step 'downloading the kernel'
-download_kernel
-
-say_step 'packing kernel and initial file system'
-fill_initrd
 mkdir -p iso/isolinux
-mkdir kernel
-"$here/kernel.sh" "boot/vmlinuz-$version" iso/isolinux/vmlinuz kernel
-(cd initrd && find . | sort | cpio --quiet -o -H newc -R 0:0) |
-    lz4 -q -l -9 - iso/isolinux/initrd
+
+say_step 'getting the kernel'
+get_kernel
+quietly "$here/kernel.sh" "kernel/boot/vmlinuz-$version" iso/isolinux/vmlinuz kernel
+
+say_step 'packing the file system'
+cp -a "$here/tiny" initrd
+mkdir -p initrd/mnt initrd/root initrd/var
+# shellcheck disable=SC2086  # one word each
+copy_modules initrd $modules
+pack_initrd initrd iso/isolinux/initrd
 
 say_step 'writing the ISO'
 cp "$isolinux/isolinux.bin" "$syslinux/ldlinux.c32" iso/isolinux
-cat >iso/isolinux/isolinux.cfg <<'END'
+cat >iso/isolinux/isolinux.cfg <<END
 DEFAULT tiny
 LABEL tiny
   KERNEL vmlinuz
   INITRD initrd
-  APPEND console=ttyS0 console=tty0 quiet loglevel=3 cryptomgr.notests noreplace-smp mitigations=off
+  APPEND console=ttyS0 console=tty0 $fast_boot
 END
 quietly xorriso -as mkisofs -o "$part" -V TINY -r -J \
     -b isolinux/isolinux.bin -c isolinux/boot.cat \

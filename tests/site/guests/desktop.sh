@@ -1,0 +1,182 @@
+#!/bin/sh
+# Makes a disk with a graphical Debian desktop of the host's release: windows,
+# mouse, terminal, file manager, editor, calculator.
+#
+# usage: desktop.sh OUT.qcow2 [WORKDIR]
+#
+# Needs root, the Debian packages listed in `packages`, some 2 GB of disk, and
+# package lists that are up to date (apt-get update).  Packages come from the
+# Debian archives that apt on this machine is configured for.
+#
+# Promises: OUT appears whole or not at all; nothing else remains, also after
+# an interruption.  Scratch files are in WORKDIR, by default OUT's directory.
+# Nothing is mounted but in a mount namespace that ends with this script.
+#
+# The guest, whose own files are in desktop/, wants 512 MB of memory or more.
+# It
+#   - boots by BIOS from virtio, SATA, IDE or SCSI
+#   - logs the user `visitor` in, who may use sudo
+#   - asks for an address on each network card
+#   - powers off when the power button is pressed or from its menu
+#   - says DESKTOP-READY uptime=SECONDS on ttyS0 when a terminal is on the screen
+
+set -eu
+
+disk_size=4G
+
+# Devices of virtual machines, and what Debian in one may want beside them.
+boot_modules='
+    virtio_pci virtio_blk virtio_scsi ahci ata_piix sym53c8xx sd_mod
+    ext4 crc32c_generic virtio_gpu bochs qxl vmwgfx cirrus
+'
+modules="$boot_modules"'
+    virtio_net virtio_balloon virtio_console virtio_input virtio-rng
+    e1000 e1000e 8139cp 8139too vmxnet3
+    xhci_pci ehci_pci uhci_hcd ohci_pci usbhid hid_generic usb_storage uas
+    psmouse evdev button qemu_fw_cfg i6300esb nvme
+    sr_mod isofs vfat nls_ascii nls_cp437 nls_utf8 loop fuse overlay
+    9p 9pnet_virtio virtiofs autofs4 configfs
+'
+
+# What a machine of short life does without, each some tenths of a second.
+idle_units='
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer
+    e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-tmpfiles-clean.timer
+    systemd-binfmt.service systemd-journal-flush.service systemd-modules-load.service
+    systemd-pstore.service systemd-random-seed.service systemd-sysctl.service
+    systemd-tmpfiles-setup-dev.service kmod-static-nodes.service
+    systemd-update-utmp.service systemd-update-utmp-runlevel.service
+    serial-getty@ttyS0.service systemd-ask-password-console.path systemd-ask-password-wall.path
+    modprobe@configfs.service modprobe@dm_mod.service modprobe@drm.service
+    modprobe@efi_pstore.service modprobe@fuse.service modprobe@loop.service
+    dev-hugepages.mount dev-mqueue.mount proc-sys-fs-binfmt_misc.automount
+    sys-fs-fuse-connections.mount sys-kernel-config.mount sys-kernel-debug.mount
+    sys-kernel-tracing.mount getty@tty1.service getty-static.service remote-fs.target
+'
+idle_generators='
+    cryptsetup debug gpt-auto hibernate-resume integritysetup rc-local
+    system-update sysv veritysetup
+'
+
+here=$(dirname -- "$(realpath -- "$0")")
+. "$here/lib.sh"
+
+grub=/usr/lib/grub/i386-pc
+keyrings=/usr/share/keyrings
+
+[ $# = 1 ] || [ $# = 2 ] || die 'usage: desktop.sh OUT.qcow2 [WORKDIR]'
+need apt-get as chroot cpio depmod dpkg-deb grub-mkimage lz4 mke2fs mmdebstrap \
+    modprobe objcopy qemu-img setpriv sfdisk unshare xz \
+    /bin/busybox "$grub/boot.img" "$keyrings/debian-archive-keyring.gpg"
+[ "$(id -u)" = 0 ] || die 'must be run as root'
+begin 5 "$@"
+cd "$scratch"
+
+list() {
+    sed 's/#.*//' "$1" | xargs
+}
+
+# The host's Debian archives of its own release, and how it reaches them.
+write_sources() {
+    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    # shellcheck disable=SC2016  # apt's variables, not the shell's
+    apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
+        'Created-By: Packages' 'Origin: Debian' |
+        grep -E " $codename(-updates|-security)? " >sources.list ||
+        die "apt knows no Debian archive of $codename: run apt-get update"
+    apt-config dump --format '%F "%v";%n' Acquire | grep -v ::IndexTargets >apt.conf
+}
+
+# Whatever mmdebstrap mounts and starts ends with it, however it ends.
+contained() {
+    setpriv --pdeathsig KILL \
+        unshare --mount --pid --fork --kill-child --mount-proc "$@"
+}
+
+unpack_packages() {
+    contained mmdebstrap --mode=root --variant=minbase --format=directory \
+        --keyring="$keyrings" --aptopt=apt.conf \
+        --aptopt='APT::Install-Recommends "false"' \
+        --aptopt='Acquire::Languages "none"' \
+        --dpkgopt=force-unsafe-io \
+        --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/info/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --dpkgopt='path-exclude=/usr/share/doc/*' \
+        --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+        --dpkgopt='path-exclude=/usr/lib/*/libLLVM*' \
+        --dpkgopt='path-exclude=/usr/lib/*/dri/*' \
+        --dpkgopt='path-exclude=/usr/lib/gcc/*/cc1' \
+        --include="$(list "$here/desktop/packages")" \
+        "$codename" root sources.list
+}
+
+configure_desktop() {
+    cp -r --no-preserve=ownership "$here/desktop/root/." root
+    chmod 440 root/etc/sudoers.d/visitor
+    : >root/etc/resolv.conf
+    rm root/etc/apt/apt.conf.d/99mmdebstrap
+    chroot root useradd -m -s /bin/bash -G sudo,dialout visitor
+    chroot root systemd-machine-id-setup
+    # shellcheck disable=SC2086  # one word each
+    chroot root systemctl mask $idle_units
+    mkdir root/etc/systemd/system-generators
+    for generator in $idle_generators; do
+        ln -s /dev/null "root/etc/systemd/system-generators/systemd-$generator-generator"
+    done
+    chroot root systemctl enable desktop.service
+    # Nothing to catch up with at the first start.
+    touch root/etc/.updated root/var/.updated
+}
+
+write_kernel() {
+    get_kernel
+    quietly "$here/kernel.sh" "kernel/boot/vmlinuz-$version" root/boot/vmlinuz kernel
+    cp -a "$here/desktop/initrd" initrd
+    mkdir initrd/root
+    # shellcheck disable=SC2086  # one word each
+    {
+        copy_modules initrd $boot_modules
+        copy_modules root $modules
+    }
+    pack_initrd initrd root/boot/initrd
+}
+
+# GRUB's two parts go before the first partition, where its installer would
+# put them; made for disks, they need no change.
+write_disk() {
+    cat >grub.cfg <<END
+linux (hd0,msdos1)/boot/vmlinuz net.ifnames=0 console=ttyS0 console=tty0 $fast_boot
+initrd (hd0,msdos1)/boot/initrd
+boot
+END
+    grub-mkimage -O i386-pc -o core.img -c grub.cfg -p '(hd0,msdos1)/boot/grub' \
+        biosdisk part_msdos ext2 linux boot
+
+    truncate -s "$disk_size" disk
+    echo 'label: dos
+        start=1MiB, type=83, bootable' | sfdisk -q disk
+    dd if="$grub/boot.img" of=disk bs=440 count=1 conv=notrunc status=none
+    dd if=core.img of=disk bs=512 seek=1 conv=notrunc status=none
+    size=$(($(stat -c %s disk) / 1024 - 1024))
+    quietly mke2fs -F -t ext4 -L desktop -m 0 -E offset=1048576,lazy_itable_init=0 \
+        -d root disk "${size}k"
+}
+
+say_step 'unpacking packages'
+write_sources
+quietly unpack_packages
+
+say_step 'configuring the desktop'
+quietly configure_desktop
+
+say_step 'adding the kernel'
+write_kernel
+
+say_step 'writing the disk'
+write_disk
+
+say_step 'compressing the disk'
+quietly qemu-img convert -c -W -m 4 -O qcow2 disk "$part"
+
+finish
