@@ -103,7 +103,8 @@ copy_modules() {
     for module; do
         modprobe -d "$scratch/kernel" -S "$version" --show-depends "$module"
     done >"$scratch/modules"
-    sed -n 's/^insmod //p' "$scratch/modules" | sort -u | xargs cp -t "$some"
+    sed -n 's/^insmod \(.*\.ko\).*/\1/p' "$scratch/modules" | sort -u |
+        xargs -d '\n' cp -t "$some"
     cp "$all"/modules.builtin* "$all/modules.order" "$some"
     depmod -b "${some%/lib/modules/*}" "$version"
 }
