@@ -90,11 +90,19 @@ FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
 .PHONY: all programs unit-programs fuzz-programs
 all: programs
-programs: $(if $(CGI_SRC),$(CGI)) $(if $(CTL_SRC),$(CTL)) $(NET)
+programs: $(CGI) $(CTL) $(NET)
 unit-programs: $(UNIT)
 fuzz-programs: $(FUZZ)
 
-$(OBJ)/%.o: %.c Makefile
+# Objects are made anew when the way to compile them changes.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(CC) $(compile_flags))' | cmp -s - $@ || \
+		echo '$(subst ','\'',$(CC) $(compile_flags))' >$@
+.PHONY: FORCE
+FORCE:
+
+$(OBJ)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo '  CC    $<'
 	@$(CC) $(compile_flags) -MMD -MP -c -o $@ $<
@@ -200,12 +208,15 @@ include tests/lint/lint.mk
 prefix := /usr
 sysconfdir := /etc
 cgidir := $(prefix)/lib/cgi-bin
+libexecdir := $(prefix)/libexec/qemu-web-desktop
 datadir := $(prefix)/share/qemu-web-desktop
 confdir := $(sysconfdir)/qemu-web-desktop
 mandir := $(prefix)/share/man
+docdir := $(prefix)/share/doc/qemu-web-desktop
 
 HTML := $(shell find html -type f -printf '%P\n' 2>/dev/null)
 MAN := $(wildcard src/man/*.[1-8])
+DOC := $(wildcard src/doc/*.md etc/examples/* etc/fail2ban/*/*)
 
 .PHONY: install uninstall
 install: all
@@ -216,12 +227,16 @@ install: all
 	ln -sfn ../lib/cgi-bin/qemu-web-desktop \
 		'$(DESTDIR)$(prefix)/bin/qemu-web-desktop'
 	ln -sfn qemu-web-desktop '$(DESTDIR)$(prefix)/bin/qemu-web-desktop.pl'
-	$(if $(CTL_SRC),install -m 755 $(CTL) '$(DESTDIR)$(prefix)/bin/qwdctl')
+	install -m 755 $(CTL) '$(DESTDIR)$(prefix)/bin/qwdctl'
+	install -D -m 755 $(NET) '$(DESTDIR)$(libexecdir)/qwd-net'
 	for f in $(HTML); do \
 		install -D -m 644 "html/$$f" "$(DESTDIR)$(datadir)/html/$$f" \
 			|| exit 1; \
 	done
 	install -m 644 etc/apache.conf '$(DESTDIR)$(confdir)/apache.conf'
+	for f in $(DOC); do \
+		install -D -m 644 "$$f" "$(DESTDIR)$(docdir)/$${f#*/}" || exit 1; \
+	done
 	for f in $(wildcard machines.conf etc/config.conf); do \
 		to="$(DESTDIR)$(confdir)/$${f##*/}"; \
 		test -e "$$to" || install -m 644 "$$f" "$$to" || exit 1; \
@@ -239,8 +254,9 @@ uninstall:
 		'$(DESTDIR)$(prefix)/bin/qemu-web-desktop.pl' \
 		'$(DESTDIR)$(prefix)/bin/qwdctl' \
 		'$(DESTDIR)$(confdir)/apache.conf'
-	rm -rf '$(DESTDIR)$(datadir)/html'
-	-rmdir '$(DESTDIR)$(datadir)'
+	rm -rf '$(DESTDIR)$(datadir)/html' '$(DESTDIR)$(docdir)'
+	rm -f '$(DESTDIR)$(libexecdir)/qwd-net'
+	-rmdir '$(DESTDIR)$(datadir)' '$(DESTDIR)$(libexecdir)'
 	for f in $(MAN); do \
 		rm -f "$(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/}"; \
 	done

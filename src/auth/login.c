@@ -14,7 +14,7 @@
 #include "sys/random.h"
 
 enum {
-	LOGIN_FILE_MAX = 4096,
+	LOGIN_FILE_MAX = 65536,
 	TEMPORARY_MAX_S = 60, /* no writer takes longer */
 };
 
@@ -41,7 +41,7 @@ static int open_logins(const struct store *st, struct err *e)
 	return fd;
 }
 
-int login_start(const struct store *st, const char *user,
+int login_start(const struct store *st, const struct identity *who,
 		char ret_cookie[LOGIN_COOKIE_SIZE], struct err *e)
 {
 	AUTO_CLOSE int dir = open_logins(st, e);
@@ -53,9 +53,11 @@ int login_start(const struct store *st, const char *user,
 
 	if (dir < 0 || random_text(cookie, LOGIN_COOKIE_SIZE - 1, e) < 0)
 		return -1;
-	login = json_pack("{si ss sI sI}", "version", 1, "user", user,
-			  "created", (json_int_t)now, "expires",
-			  (json_int_t)(now + LOGIN_LIFETIME_S));
+	login = json_pack("{si ss ss ss ss sI sI}", "version", 1, "user",
+			  who->user, "mail", who->mail, "method", who->method,
+			  "groups", who->groups, "created", (json_int_t)now,
+			  "expires",
+			  (json_int_t)(now + st->config->login_lifetime));
 	text = login ? json_dumps(login, JSON_COMPACT) : NULL;
 	if (!text || !hash_of(cookie, &hash))
 		return err_set(e, ERR_SYSTEM, "cannot make a login");
@@ -66,16 +68,42 @@ int login_start(const struct store *st, const char *user,
 	return 0;
 }
 
+/* The strings of a login: member, key, longest. */
+static int read_identity(const json_t *login, struct identity *ret,
+			 struct err *e)
+{
+	const struct {
+		const char *key;
+		char *member;
+		size_t size;
+	} texts[] = {
+		{ "user", ret->user, sizeof(ret->user) },
+		{ "mail", ret->mail, sizeof(ret->mail) },
+		{ "method", ret->method, sizeof(ret->method) },
+		{ "groups", ret->groups, sizeof(ret->groups) },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		const char *text;
+
+		if (json_get_string(login, texts[i].key, texts[i].size - 1,
+				    &text, e) < 0)
+			return -1;
+		memcpy(texts[i].member, text, strlen(text) + 1);
+	}
+	return 0;
+}
+
 /* Read the login `file`: ERR_LOGIN unless it is whole and valid now. */
 static int read_login(const struct store *st, int dir, const char *file,
 		      struct identity *ret, struct err *e)
 {
 	AUTO_BUF struct buf text = BUF_INIT(LOGIN_FILE_MAX);
 	AUTO_JSON json_t *login = NULL;
+	struct identity who = { .user = "" };
 	long long now = clock_wall();
 	long long version;
 	long long expires;
-	const char *user;
 
 	if (file_read(dir, file, false, &text, e) < 0)
 		return e->code == ERR_SYSTEM ? -1 :
@@ -83,16 +111,17 @@ static int read_login(const struct store *st, int dir, const char *file,
 						       "no such login");
 	login = json_parse_object(buf_str(&text), text.len, e);
 	if (!login || json_get_int(login, "version", 1, 1, &version, e) < 0 ||
-	    json_get_string(login, "user", sizeof(ret->user) - 1, &user, e) <
-		    0 ||
+	    read_identity(login, &who, e) < 0 ||
 	    json_get_int(login, "expires", 0, 1LL << 60, &expires, e) < 0 ||
-	    !session_user_ok(user))
+	    !session_user_ok(who.user))
 		return err_set(e, ERR_LOGIN, "the login is damaged");
 	/* The second test is for a clock that was set back. */
-	if (now >= expires || expires - now > LOGIN_LIFETIME_S)
+	if (now >= expires || expires - now > st->config->login_lifetime)
 		return err_set(e, ERR_LOGIN, "the login has expired");
-	*ret = (struct identity){ .admin = access_is_admin(st->config, user) };
-	memcpy(ret->user, user, strlen(user) + 1);
+	if (!who.method[0] && access_logins_checked(st->config))
+		return err_set(e, ERR_LOGIN, "the login was never checked");
+	*ret = who;
+	ret->admin = access_is_admin(st->config, &who);
 	return 0;
 }
 

@@ -5,9 +5,12 @@
  * file logins/HASH of the store, HASH being the cookie's SHA-256 in
  * hexadecimal, so that whoever reads the store learns no cookie:
  *
- *     {"version": 1, "user": "ann", "created": SECONDS, "expires": SECONDS}
+ *     {"version": 1, "user": "ann", "mail": "", "method": "ldap",
+ *      "groups": "staff\n", "created": SECONDS, "expires": SECONDS}
  *
- * A login lasts LOGIN_LIFETIME_S from its start, however much it is used.
+ * A login lasts login_lifetime seconds from its start, however much it is
+ * used.  What a method of login has not checked (method "") is no login any
+ * more once logins are checked.
  */
 #ifndef QWD_AUTH_LOGIN_H
 #define QWD_AUTH_LOGIN_H
@@ -18,13 +21,12 @@
 #include "session/store.h"
 
 enum {
-	LOGIN_LIFETIME_S = 8 * 3600,
 	LOGIN_COOKIE_SIZE = 33, /* 32 characters of 5 bits, and a NUL */
 };
 
-/* Log `user` in, who has proved to be that user.  The cookie's value goes to
+/* Log `who` in, who has proved to be that user.  The cookie's value goes to
  * `ret_cookie`. */
-MUST_CHECK int login_start(const struct store *st, const char *user,
+MUST_CHECK int login_start(const struct store *st, const struct identity *who,
 			   char ret_cookie[LOGIN_COOKIE_SIZE], struct err *e);
 
 /*

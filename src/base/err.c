@@ -73,6 +73,7 @@ const char *err_name(enum err_code code)
 		[ERR_TOO_LARGE] = "too-large",
 		[ERR_CONFLICT] = "conflict",
 		[ERR_BUSY] = "busy",
+		[ERR_THROTTLED] = "too-many-requests",
 		[ERR_CONFIG] = "configuration",
 		[ERR_DAMAGED] = "damaged",
 		[ERR_TIMEOUT] = "timeout",

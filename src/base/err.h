@@ -3,8 +3,8 @@
  *
  * A function that can fail returns 0 or -1 and takes `struct err *` last.  On
  * failure it has filled *e; on success *e is untouched.  The code decides the
- * HTTP status and the exit status.  `msg` of ERR_INPUT, ERR_BUSY, ERR_CONFIG
- * and ERR_CONFLICT is a sentence that a person may read; the `msg` of other
+ * HTTP status and the exit status.  `msg` of ERR_INPUT, ERR_BUSY, ERR_CONFIG,
+ * ERR_THROTTLED and ERR_CONFLICT is a sentence that a person may read; the `msg` of other
  * codes goes to the log only, once, where the error ends.
  */
 #ifndef QWD_BASE_ERR_H
@@ -22,6 +22,7 @@ enum err_code {
 	ERR_TOO_LARGE, /* more bytes than we read */
 	ERR_CONFLICT,  /* not in this state */
 	ERR_BUSY,      /* a limit is reached: later, perhaps */
+	ERR_THROTTLED, /* asked too often: not before retry_after */
 	ERR_CONFIG,    /* the administrator's files are wrong */
 	ERR_DAMAGED,   /* a file of ours does not hold what it should */
 	ERR_TIMEOUT,
@@ -31,7 +32,7 @@ enum err_code {
 struct err {
 	enum err_code code;
 	int sys;
-	long retry_after; /* seconds, with ERR_BUSY; 0 = unknown */
+	long retry_after; /* seconds, with ERR_BUSY, ERR_THROTTLED; 0 = unknown */
 	char field[32];
 	char msg[512];
 };

@@ -31,6 +31,21 @@ void log_event(const char *event, ...)
 		(void)!write(STDERR_FILENO, line.data, line.len);
 }
 
+void log_auth(const char *what, const char *method, const char *rhost,
+	      const char *reason, const char *user)
+{
+	AUTO_BUF struct buf line = BUF_INIT(LINE_MAX_BYTES);
+
+	buf_printf(&line, "qemu-web-desktop: auth %s method=%s rhost=", what,
+		   method);
+	text_log_escape(&line, *rhost ? rhost : "-");
+	buf_printf(&line, " reason=%s user=", reason);
+	text_url_escape(&line, *user ? user : "-");
+	buf_putc(&line, '\n');
+	if (!buf_failed(&line))
+		(void)!write(STDERR_FILENO, line.data, line.len);
+}
+
 void log_error(const char *event, const struct err *e)
 {
 	log_event(event, "error", err_name(e->code), "field",

@@ -17,6 +17,18 @@
  */
 void log_event(const char *event, ...) __attribute__((sentinel));
 
+/*
+ * Write the line of one attempt to log in, which fail2ban reads:
+ *
+ *     qemu-web-desktop: auth WHAT method=METHOD rhost=RHOST reason=REASON
+ *             user=USER
+ *
+ * in one line.  WHAT is "failure" or "error" (an outage); USER, last, is
+ * percent-encoded, and "-" where it is "".
+ */
+void log_auth(const char *what, const char *method, const char *rhost,
+	      const char *reason, const char *user);
+
 /* log_event with "error=NAME message=MSG", for the place where e ends. */
 void log_error(const char *event, const struct err *e);
 

@@ -18,6 +18,8 @@ void catalogue_entry_release(struct catalogue_entry *entry)
 	free(entry->description);
 	free(entry->format);
 	free(entry->reason);
+	free(entry->users);
+	free(entry->groups);
 	*entry = (struct catalogue_entry){ .name = NULL };
 }
 
@@ -109,16 +111,18 @@ static int look_into(int dirfd, const char *name, struct catalogue_entry *entry,
 	return set_text(&entry->format, image.format, e);
 }
 
-static int examine(int dirfd, const char *name, const char *description,
+static int examine(int dirfd, const struct machine *machine,
 		   struct catalogue_entry *ret, struct err *e)
 {
 	struct catalogue_entry entry = { .name = NULL };
 
-	if (set_text(&entry.name, name, e) < 0 ||
-	    set_text(&entry.description, description, e) < 0 ||
+	if (set_text(&entry.name, machine->name, e) < 0 ||
+	    set_text(&entry.description, machine->description, e) < 0 ||
+	    set_text(&entry.users, machine->users, e) < 0 ||
+	    set_text(&entry.groups, machine->groups, e) < 0 ||
 	    set_text(&entry.format, "", e) < 0 ||
 	    set_text(&entry.reason, "", e) < 0 ||
-	    look_into(dirfd, name, &entry, e) < 0) {
+	    look_into(dirfd, machine->name, &entry, e) < 0) {
 		catalogue_entry_release(&entry);
 		return -1;
 	}
@@ -130,8 +134,15 @@ int catalogue_examine(const struct config *c, const char *name,
 		      struct catalogue_entry *ret, struct err *e)
 {
 	AUTO_CLOSE int dirfd = open_machines(c, e);
+	char empty[] = "";
+	const struct machine machine = {
+		.name = (char *)name,
+		.description = (char *)name,
+		.users = empty,
+		.groups = empty,
+	};
 
-	return dirfd < 0 ? -1 : examine(dirfd, name, name, ret, e);
+	return dirfd < 0 ? -1 : examine(dirfd, &machine, ret, e);
 }
 
 bool catalogue_is_stale(const struct config *c,
@@ -162,8 +173,8 @@ static int examine_all(const struct config *c, struct catalogue *cat,
 		const struct machine *machine = &m.list[i];
 		struct err why = ERR_INIT;
 
-		if (examine(dirfd, machine->name, machine->description,
-			    &cat->list[cat->count], &why) == 0) {
+		if (examine(dirfd, machine, &cat->list[cat->count], &why) ==
+		    0) {
 			cat->count++;
 		} else if (why.code != ERR_NOT_FOUND) {
 			*e = why;

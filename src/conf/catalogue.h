@@ -4,7 +4,8 @@
  * readable by everybody and replaced atomically:
  *
  *     {"version": 1, "machines": [{"name", "description", "format", "iso",
- *      "virtual_size", "size", "mtime", "usable", "reason"}]}
+ *      "virtual_size", "size", "mtime", "usable", "reason", "users",
+ *      "groups"}]}
  *
  * with one machine a line, the keys in this order and no other blanks than
  * the usual ones: only catalogue_refresh() writes it.
@@ -33,6 +34,8 @@ struct catalogue_entry {
 	long long mtime;        /* seconds, of the file when it was read */
 	bool usable;
 	char *reason;           /* "" if usable */
+	char *users;            /* who may use it, as in machines.conf; "" */
+	char *groups;
 };
 
 struct catalogue {

@@ -29,6 +29,8 @@ static const struct member {
 	MEMBER(", \"mtime\"", NUMBER, mtime),
 	MEMBER(", \"usable\"", TRUTH, usable),
 	MEMBER(", \"reason\"", TEXT, reason),
+	MEMBER(", \"users\"", TEXT, users),
+	MEMBER(", \"groups\"", TEXT, groups),
 #undef MEMBER
 };
 

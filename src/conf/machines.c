@@ -6,7 +6,11 @@
 #include "conf/ini.h"
 #include "conf/url.h"
 
-enum { MACHINES_FILE_MAX = 1024 * 1024, DESCRIPTION_MAX = 200 };
+enum {
+	MACHINES_FILE_MAX = 1024 * 1024,
+	DESCRIPTION_MAX = 200,
+	NAMES_MAX = 4096,
+};
 
 const struct machine *machines_find(const struct machines *m, const char *name)
 {
@@ -63,6 +67,27 @@ static const char *check_sha256(const char *value)
 	return NULL;
 }
 
+/* Names with commas between, none of them empty. */
+static const char *check_names(const char *value)
+{
+	const char *at = value;
+
+	if (strlen(value) > NAMES_MAX)
+		return "is too long";
+	for (;;) {
+		size_t len;
+
+		at += strspn(at, " \t");
+		len = strcspn(at, ",");
+		if (len == 0 || strcspn(at, " \t,") == 0)
+			return "is not a list of names separated by commas";
+		at += len;
+		if (!*at)
+			return NULL;
+		at++;
+	}
+}
+
 static int set_key(struct machine *machine, const struct ini_line *line,
 		   struct err *e)
 {
@@ -74,6 +99,8 @@ static int set_key(struct machine *machine, const struct ini_line *line,
 		{ "description", &machine->description, check_description },
 		{ "url", &machine->url, check_url },
 		{ "sha256", &machine->sha256, check_sha256 },
+		{ "users", &machine->users, check_names },
+		{ "groups", &machine->groups, check_names },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
@@ -95,7 +122,7 @@ static int set_key(struct machine *machine, const struct ini_line *line,
 	}
 	return err_set(e, ERR_CONFIG,
 		       "%.60s: there is no such key; there are description, "
-		       "url and sha256",
+		       "url, sha256, users and groups",
 		       line->key);
 }
 
@@ -124,7 +151,12 @@ static int complete(struct machines *m, struct err *e)
 			one->url = strdup("");
 		if (!one->sha256)
 			one->sha256 = strdup("");
-		if (!one->description || !one->url || !one->sha256)
+		if (!one->users)
+			one->users = strdup("");
+		if (!one->groups)
+			one->groups = strdup("");
+		if (!one->description || !one->url || !one->sha256 ||
+		    !one->users || !one->groups)
 			return err_set(e, ERR_SYSTEM, "no memory");
 		for (char *c = one->sha256; *c; c++)
 			if (*c >= 'A' && *c <= 'F')
@@ -165,6 +197,8 @@ void machines_release(struct machines *m)
 		free(m->list[i].description);
 		free(m->list[i].url);
 		free(m->list[i].sha256);
+		free(m->list[i].users);
+		free(m->list[i].groups);
 	}
 	free(m->list);
 	m->list = NULL;

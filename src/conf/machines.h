@@ -7,7 +7,9 @@
  *
  * A section's name is the image's file name in dir_machines (so no '/', see
  * text_is_file_name(), and at most MACHINE_NAME_MAX bytes).  All keys may be
- * missing: description, url (http or https, no credentials) and sha256.
+ * missing: description, url (http or https, no credentials), sha256, and users
+ * and groups (who may use it: exact names separated by commas; where both are
+ * missing, everybody).
  * Strict, as config.conf is (conf/ini.h): unknown key, key or section twice,
  * junk: ERR_CONFIG with "FILE:LINE: sentence".
  */
@@ -25,6 +27,8 @@ struct machine {
 	char *description; /* the name where none is given */
 	char *url;         /* "" if the administrator installs the file */
 	char *sha256;      /* 64 lower-case hexadecimal digits, or "" */
+	char *users;       /* "ann,bob", or "" */
+	char *groups;      /* likewise */
 };
 
 struct machines {

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "conf/ini.h"
+#include "conf/options_mail.h"
 #include "conf/options_table.h"
 #include "sys/file.h"
 
@@ -196,7 +197,53 @@ static bool is_below(const char *path, const char *dir)
 	       (path[len] == '\0' || path[len] == '/');
 }
 
-int config_finish(struct config *c, struct err *e)
+/* lab.example -> dc=lab,dc=example; NULL if no memory. */
+static char *base_of_domain(const char *domain)
+{
+	AUTO_BUF struct buf base = BUF_INIT(4096);
+
+	while (*domain) {
+		size_t len = strcspn(domain, ".");
+
+		buf_puts(&base, base.len ? ",dc=" : "dc=");
+		buf_add(&base, domain, len);
+		domain += len + (domain[len] == '.');
+	}
+	return buf_failed(&base) ? NULL : strdup(buf_str(&base));
+}
+
+/* A way to log in needs to know where to ask. */
+static int check_logins(const struct config *c, struct err *e)
+{
+	const struct {
+		bool on;
+		const char *method;
+		const char *needed; /* a value */
+		const char *option;
+	} needs[] = {
+		{ c->check_user_with_imap, "check_user_with_imap",
+		  c->imap_server, "imap_server" },
+		{ c->check_user_with_smtp, "check_user_with_smtp",
+		  c->smtp_server, "smtp_server" },
+		{ c->check_user_with_ldap, "check_user_with_ldap",
+		  c->ldap_server, "ldap_server" },
+		{ c->check_user_with_local, "check_user_with_local",
+		  c->saslauthd_socket, "saslauthd_socket" },
+		{ strcmp(c->ldap_groups, "none") != 0, "ldap_groups",
+		  c->ldap_group_base, "ldap_group_base" },
+		{ *c->ldap_bind_dn, "ldap_bind_dn", c->ldap_bind_password_file,
+		  "ldap_bind_password_file" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(needs); i++)
+		if (needs[i].on && !*needs[i].needed)
+			return err_set(e, ERR_CONFIG,
+				       "%s: %s is not set, and it is needed",
+				       needs[i].method, needs[i].option);
+	return 0;
+}
+
+static int check_directories(const struct config *c, struct err *e)
 {
 	const char *const private[][2] = {
 		{ "dir_service", c->dir_service },
@@ -211,13 +258,23 @@ int config_finish(struct config *c, struct err *e)
 				       "%s: %s is below dir_html, which the "
 				       "web server shows to everybody",
 				       private[i][0], private[i][1]);
-	if (derive(&c->dir_machines, file_join(c->dir_service, "machines"), e) <
+	return 0;
+}
+
+int config_finish(struct config *c, struct err *e)
+{
+	if (check_directories(c, e) < 0 || check_logins(c, e) < 0 ||
+	    options_check_mail(c, e) < 0 ||
+	    derive(&c->dir_machines, file_join(c->dir_service, "machines"), e) <
 		    0 ||
 	    derive(&c->dir_snapshots, file_join(c->dir_service, "snapshots"),
 		   e) < 0 ||
 	    derive(&c->machines_conf,
 		   beside(*c->file ? c->file : CONFIG_DEFAULT_FILE,
 			  "machines.conf"),
+		   e) < 0 ||
+	    derive(&c->ldap_base, base_of_domain(c->ldap_domain), e) < 0 ||
+	    derive(&c->service_secret, file_join(c->dir_service, "secret"),
 		   e) < 0)
 		return -1;
 	if (strcmp(c->dir_machines, c->dir_snapshots) == 0)

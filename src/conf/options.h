@@ -57,6 +57,8 @@
 	  "noVNC, with its vnc.html")                                          \
 	X(STR, dir_websockify, "websockify", 1, 255,                           \
 	  "the websockify program: a path, or a name found in /usr/bin")       \
+	X(PATH, dir_libexec, "/usr/libexec/qemu-web-desktop", 0, 0,            \
+	  "the service's own helper programs: qwd-net")                        \
 	X(PATH, machines_conf, "", 0, 0,                                       \
 	  "list of machines (empty: machines.conf beside config.conf)")        \
 	X(STR, machine, "", 0, 255, "machine that a start by hand uses")       \
@@ -97,7 +99,104 @@
 	X(BOOL, allow_anonymous, false, 0, 0,                                  \
 	  "serve everybody although no login is configured")                   \
 	X(STR, user_admin, "", 0, 4096,                                        \
-	  "administrators: exact user names, separated by commas")             \
+	  "administrators: exact user names, or @group, separated by "         \
+	  "commas")                                                            \
+	X(BOOL, check_user_with_email, false, 0, 0,                            \
+	  "log in by a link that is mailed to the address given as "           \
+	  "user name")                                                         \
+	X(BOOL, check_user_with_imap, false, 0, 0,                             \
+	  "check user and password at imap_server")                            \
+	X(BOOL, check_user_with_smtp, false, 0, 0,                             \
+	  "check user and password at smtp_server")                            \
+	X(BOOL, check_user_with_ldap, false, 0, 0,                             \
+	  "check user and password at ldap_server")                            \
+	X(BOOL, check_user_with_local, false, 0, 0,                            \
+	  "check user and password of accounts of this host, by "              \
+	  "saslauthd")                                                         \
+	X(BOOL, check_user_remote, false, 0, 0,                                \
+	  "the web server logs users in (REMOTE_USER): single sign-on")        \
+	X(PATH, check_user_custom, "", 0, 0,                                   \
+	  "program that has the last word about a login (empty: none)")        \
+	X(STR, imap_server, "", 0, 255,                                        \
+	  "IMAP server, as its certificate names it")                          \
+	X(INT, imap_port, 993, 1, 65535,                                       \
+	  "its TCP port")                                                      \
+	X(ENUM, imap_tls, "tls", 0, 0,                                         \
+	  "tls|starttls: encrypted from the first byte, or by "                \
+	  "STARTTLS")                                                          \
+	X(STR, smtp_server, "", 0, 255,                                        \
+	  "SMTP server, as its certificate names it")                          \
+	X(INT, smtp_port, 587, 1, 65535,                                       \
+	  "its TCP port")                                                      \
+	X(ENUM, smtp_use_ssl, "starttls", 0, 0,                                \
+	  "starttls|tls|ssl|1: encrypted by STARTTLS, or from the "            \
+	  "first byte (the other three)")                                      \
+	X(STR, email_domains, "", 0, 4096,                                     \
+	  "domains whose addresses may log in by e-mail, separated by "        \
+	  "commas; any: all of them")                                          \
+	X(STR, email_deny, "", 0, 4096,                                        \
+	  "addresses, and domains as @spam.example, that may not log in by "   \
+	  "e-mail, separated by commas")                                       \
+	X(INT, email_link_lifetime, 900, 60, 86400,                            \
+	  "seconds for which a mailed link works")                             \
+	X(STR, email_from, "", 0, 254, "address that our mails come from")     \
+	X(STR, email_user, "", 0, 256,                                         \
+	  "our login at smtp_server (empty: email_from)")                      \
+	X(PATH, email_passwd_file, "", 0, 0,                                   \
+	  "file with its password, not readable by others (empty: mails are "  \
+	  "sent without a login)")                                             \
+	X(ENUM, email_method, "auto", 0, 0,                                    \
+	  "auto|SSL|port|simple: how mails go to smtp_server; auto: as "       \
+	  "smtp_use_ssl says; SSL: TLS from the first byte; port: in the "     \
+	  "clear, but by STARTTLS with a login; simple: in the clear without " \
+	  "login, also to this host's own server at port 25")                  \
+	X(STR, ldap_server, "", 0, 255,                                        \
+	  "LDAP server, as its certificate names it")                          \
+	X(INT, ldap_port, 0, 0, 65535,                                         \
+	  "its TCP port (0: 636 with tls, else 389)")                          \
+	X(ENUM, ldap_tls, "starttls", 0, 0,                                    \
+	  "starttls|tls|none: none sends passwords in the clear")              \
+	X(STR, ldap_domain, "", 0, 255,                                        \
+	  "where the users are: lab.example is the base "                      \
+	  "dc=lab,dc=example")                                                 \
+	X(STR, ldap_base, "", 0, 1024,                                         \
+	  "the same as a DN (empty: by ldap_domain)")                          \
+	X(STR, ldap_attribute, "uid", 1, 64,                                   \
+	  "attribute that holds the login")                                    \
+	X(STR, ldap_filter, "", 0, 1024,                                       \
+	  "filter that finds the user, who is %u in it (empty: by "            \
+	  "ldap_attribute)")                                                   \
+	X(STR, ldap_bind_dn, "", 0, 1024,                                      \
+	  "who searches (empty: anonymous)")                                   \
+	X(PATH, ldap_bind_password_file, "", 0, 0,                             \
+	  "file with the password of ldap_bind_dn, not readable by "           \
+	  "others")                                                            \
+	X(ENUM, ldap_groups, "none", 0, 0,                                     \
+	  "none|memberof|search: how the groups of a user are found")          \
+	X(STR, ldap_group_base, "", 0, 1024,                                   \
+	  "groups are the entries below this DN")                              \
+	X(STR, ldap_group_filter, "", 0, 1024,                                 \
+	  "filter that finds the groups of the user, whose DN is %d "          \
+	  "in it (empty: member, uniqueMember or memberUid)")                  \
+	X(PATH, login_ca_file, "", 0, 0,                                       \
+	  "PEM certificates of authorities for all these servers "             \
+	  "(empty: the system's)")                                             \
+	X(PATH, saslauthd_socket, "/run/saslauthd/mux", 0, 0,                  \
+	  "socket of saslauthd, for check_user_with_local")                    \
+	X(INT, login_timeout, 5, 1, 9,                                         \
+	  "seconds that one server may take to check a login")                 \
+	X(INT, login_failures_user, 5, 1, 500,                                 \
+	  "failed logins of one user within login_failures_window")            \
+	X(INT, login_failures_address, 30, 1, 500,                             \
+	  "failed logins from one address within "                             \
+	  "login_failures_window")                                             \
+	X(INT, login_failures_window, 900, 10, 86400,                          \
+	  "seconds for which a failed login counts")                           \
+	X(INT, login_lifetime, 28800, 60, 604800,                              \
+	  "seconds after which a user has to log in again")                    \
+	X(PATH, service_secret, "", 0, 0,                                      \
+	  "file with the secret of this service, made by qwdctl "              \
+	  "secret (empty: secret below dir_service)")                          \
 	X(INT, layout_level, 1, 0, 2,                                          \
 	  "0: minimal pages, 1: normal, 2: with technical details")            \
 	X(STR, layout_title, "Remote Desktop Service", 1, 100,                 \
@@ -118,6 +217,8 @@
 	  "proxy for downloads, as http://proxy.lab.example:3128/")            \
 	X(NOTE, boot_delay, 0, 0, 0,                                           \
 	  "the answer comes at once and readiness is observed, not awaited")   \
+	X(NOTE, email_passwd, 0, 0, 0,                                         \
+	  "the password is wanted in a file: see email_passwd_file")           \
 	X(NOTE, service_port_vnc, 0, 0, 0,                                     \
 	  "VNC listens on a private unix socket, never on a TCP port")
 
@@ -169,8 +270,9 @@ MUST_CHECK int config_set(struct config *c, const char *name,
 			  const char *value, struct err *e);
 
 /*
- * Derive the empty directories, and check what depends on two options: images
- * and overlays apart, and nothing of the service below dir_html.
+ * Derive the empty directories, ldap_base and service_secret, and check what
+ * depends on two options: images and overlays apart, nothing of the service
+ * below dir_html, and a server for each way to log in.
  */
 MUST_CHECK int config_finish(struct config *c, struct err *e);
 

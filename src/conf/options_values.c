@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "conf/options_mail.h"
 #include "conf/url.h"
 
 #define COMMON(name, kind, help_, text_, number_, min_, max_)                  \
@@ -102,6 +103,34 @@ static const char *form_machine(char *value)
 	return "must be the name of a machine, not a path";
 }
 
+/* A host's name, or an address (IPv6 without brackets). */
+static const char *form_host(char *value)
+{
+	if (!*value || (text_only(value, ".-:") && *value != '-'))
+		return NULL;
+	return "must be the name or the address of a host, without port";
+}
+
+static const char *form_domain(char *value)
+{
+	if (!*value || (text_only(value, ".-") && *value != '.' &&
+			!text_ends(value, ".") && !strstr(value, "..")))
+		return NULL;
+	return "must be a domain, as lab.example";
+}
+
+static const char *form_attribute(char *value)
+{
+	return text_only(value, "-") ? NULL : "must be an attribute's name";
+}
+
+static const char *form_filter(char *value)
+{
+	if (!*value || (*value == '(' && text_ends(value, ")")))
+		return NULL;
+	return "must be a filter in parentheses, as (uid=%u)";
+}
+
 /* Exact names with commas between; the blanks around them are dropped. */
 static const char *form_users(char *value)
 {
@@ -117,8 +146,9 @@ static const char *form_users(char *value)
 		name = text_trim(name);
 		len = strlen(name);
 		if (!text_only(name, "._@+\\-"))
-			return "must be exact user names (letters, digits and "
-			       "._@+-) separated by commas";
+			return "must be exact user names, or @ and a group "
+			       "(letters, digits and ._@+-), separated by "
+			       "commas";
 		if (out != value)
 			*out++ = ',';
 		memmove(out, name, len);
@@ -141,6 +171,16 @@ static const struct {
 	{ CONFIG_qemu_exec, form_program },
 	{ CONFIG_machine, form_machine },
 	{ CONFIG_user_admin, form_users },
+	{ CONFIG_imap_server, form_host },
+	{ CONFIG_smtp_server, form_host },
+	{ CONFIG_email_from, option_form_address },
+	{ CONFIG_email_domains, option_form_domains },
+	{ CONFIG_email_deny, option_form_deny },
+	{ CONFIG_ldap_server, form_host },
+	{ CONFIG_ldap_domain, form_domain },
+	{ CONFIG_ldap_attribute, form_attribute },
+	{ CONFIG_ldap_filter, form_filter },
+	{ CONFIG_ldap_group_filter, form_filter },
 };
 
 static void *member(const struct option *o, struct config *c)

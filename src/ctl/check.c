@@ -26,21 +26,6 @@ static void check_config(struct check *k)
 			  "service_url to the address that visitors use");
 }
 
-/* There is no login yet: who is let in is one option's affair. */
-static void check_login(struct check *k)
-{
-	if (k->config->allow_anonymous)
-		check_say(k, CHECK_WARNING,
-			  "whoever reaches the page can start machines; "
-			  "remove allow_anonymous, or let the web server ask "
-			  "for a password");
-	else
-		check_say(k, CHECK_WARNING,
-			  "no login is configured, so only requests from this "
-			  "host itself are served; set allow_anonymous if "
-			  "everybody may start machines");
-}
-
 int ctl_check(const struct config *c, int argc, char **argv)
 {
 	struct check k = { .config = c };
@@ -53,6 +38,7 @@ int ctl_check(const struct config *c, int argc, char **argv)
 	check_find_user(&k);
 	check_config(&k);
 	check_login(&k);
+	check_mail(&k);
 	check_files(&k);
 	check_pages(&k);
 	check_host(&k);

@@ -32,8 +32,12 @@ void check_say(struct check *k, enum check_level level, const char *fmt, ...)
  * where those tell nothing, www-data. */
 void check_find_user(struct check *k);
 
-/* The parts.  check_files: machines.conf, catalogue, images, directories. */
+/* The parts.  check_login: who gets in, by which methods, and their files. */
+void check_login(struct check *k);
+/* check_files: machines.conf, catalogue, images, directories. */
 void check_files(struct check *k);
+/* What login by e-mail needs. */
+void check_mail(struct check *k);
 /* Templates and noVNC. */
 void check_pages(struct check *k);
 /* Programs, KVM, network, namespaces. */

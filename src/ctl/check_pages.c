@@ -10,14 +10,18 @@
 
 /* The templates that the pages are made of. */
 static const char *const pages[] = {
-	"index.html", "session.html", "manage.html", "login.html",
-	"error.html", "terms.html",   "theme.css",
+	"index.html",	     "session.html",	 "manage.html",
+	"login.html",	     "error.html",	 "terms.html",
+	"mailed.html",	     "ticket.html",	 "mail_login.html",
+	"mail_login.txt",    "mail_session.html", "mail_session.txt",
+	"theme.css",
 };
 
 static int is_template(const struct dirent *entry)
 {
 	return text_ends(entry->d_name, ".html") ||
-	       text_ends(entry->d_name, ".css");
+	       text_ends(entry->d_name, ".css") ||
+	       text_ends(entry->d_name, ".txt");
 }
 
 /* Check what the administrator may have added, too.  Returns how many are

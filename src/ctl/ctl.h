@@ -33,6 +33,9 @@ MUST_CHECK int ctl_status(const struct config *c, int argc, char **argv);
 /* stop NAME...|--all [--now] [--yes]: stop sessions, asking on a terminal. */
 MUST_CHECK int ctl_stop(const struct config *c, int argc, char **argv);
 
+/* secret: make the service's secret, unless it is there. */
+MUST_CHECK int ctl_secret(const struct config *c, int argc, char **argv);
+
 /* purge: remove what has expired or lost its owner.  Nothing to do is fine. */
 MUST_CHECK int ctl_purge(const struct config *c, int argc, char **argv);
 

@@ -28,6 +28,8 @@ static const struct command {
 	  "                      remove what has expired or lost its owner" },
 	{ "check", ctl_check, true,
 	  "                      what is wrong here, and what to do" },
+	{ "secret", ctl_secret, true,
+	  "                      make the service's secret, once" },
 	{ "config", ctl_config, true,
 	  "[--defaults]          print all options and their values" },
 	{ "help", help, false, "                      this text" },

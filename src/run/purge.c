@@ -1,19 +1,26 @@
 #include "run/purge.h"
 
 #include "auth/login.h"
+#include "auth/throttle.h"
+#include "auth/ticket.h"
 #include "vm/gateway.h"
 
 int purge_everything(const struct store *st, struct purge_result *ret,
 		     struct err *e)
 {
-	struct err failures[3] = { ERR_INIT, ERR_INIT, ERR_INIT };
+	struct err failures[] = { ERR_INIT, ERR_INIT, ERR_INIT, ERR_INIT,
+				  ERR_INIT };
 	size_t logins = 0;
+	size_t counts = 0;
+	size_t tickets = 0;
 	int tokens;
 
 	(void)!housekeeping_purge(st, ret, &failures[0]);
 	(void)!login_purge(st, &logins, &failures[1]);
 	tokens = gateway_clean(st, &failures[2]);
-	ret->files += logins + (tokens > 0 ? (size_t)tokens : 0);
+	(void)!throttle_purge(st, &counts, &failures[3]);
+	(void)!ticket_purge(st, &tickets, &failures[4]);
+	ret->files += logins + counts + tickets + (tokens > 0 ? (size_t)tokens : 0);
 	for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
 		if (failures[i].code == ERR_NONE)
 			continue;

@@ -8,9 +8,10 @@
 #include "session/housekeeping.h"
 
 /*
- * housekeeping_purge(), and logins and display tokens that have lost their
- * sense, which are counted as files.  A failure in one place does not keep
- * the others from their turn; the first is reported.
+ * housekeeping_purge(), and logins, counts of failed logins, tickets and
+ * display tokens that have lost their sense, which are counted as files.  A
+ * failure in one place does not keep the others from their turn; the first is
+ * reported.
  */
 MUST_CHECK int purge_everything(const struct store *st,
 				struct purge_result *ret, struct err *e);

@@ -2,32 +2,99 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 bool access_logins_checked(const struct config *c)
 {
-	/* No method of login exists yet; each adds its option here. */
-	(void)c;
+	return c->check_user_with_email || c->check_user_remote ||
+	       access_passwords_checked(c);
+}
+
+bool access_passwords_checked(const struct config *c)
+{
+	return c->check_user_with_imap || c->check_user_with_smtp ||
+	       c->check_user_with_ldap || c->check_user_with_local ||
+	       *c->check_user_custom;
+}
+
+/* Is the name of `len` bytes one of `groups`? */
+static bool is_member(const char *groups, const char *name, size_t len)
+{
+	while (*groups) {
+		size_t word = strcspn(groups, "\n");
+
+		if (len && word == len && memcmp(groups, name, len) == 0)
+			return true;
+		groups += word + (groups[word] == '\n');
+	}
 	return false;
 }
 
-bool access_is_admin(const struct config *c, const char *user)
+/* Take the next name off a list with commas; false at its end. */
+static bool next_name(const char **list, const char **ret_name, size_t *ret_len)
 {
-	const char *at = c->user_admin;
-	size_t len = strlen(user);
+	*list += strspn(*list, ", ");
+	*ret_name = *list;
+	*ret_len = strcspn(*list, ",");
+	*list += *ret_len;
+	while (*ret_len && (*ret_name)[*ret_len - 1] == ' ')
+		--*ret_len;
+	return *ret_len > 0;
+}
 
-	if (!access_logins_checked(c) || len == 0)
+static bool is_user(const struct identity *who, const char *name, size_t len)
+{
+	return len && strlen(who->user) == len &&
+	       memcmp(who->user, name, len) == 0;
+}
+
+bool access_is_admin(const struct config *c, const struct identity *who)
+{
+	const char *list = c->user_admin;
+	const char *name;
+	size_t len;
+
+	if (!access_logins_checked(c) || !who->user[0])
 		return false;
-	while (*at) {
-		size_t word;
-
-		at += strspn(at, ", ");
-		word = strcspn(at, ",");
-		while (word && at[word - 1] == ' ')
-			word--;
-		if (word == len && memcmp(at, user, len) == 0)
+	while (next_name(&list, &name, &len))
+		if (name[0] == '@' ?
+			    is_member(who->groups, name + 1, len - 1) :
+			    is_user(who, name, len))
 			return true;
-		at += strcspn(at, ",");
-	}
 	return false;
+}
+
+int access_check_machine(const struct config *c, const struct identity *who,
+			 const char *users, const char *groups, struct err *e)
+{
+	bool kept = *users || *groups;
+	const char *name;
+	size_t len;
+
+	if (!kept || (access_logins_checked(c) && who->admin))
+		return 0;
+	while (access_logins_checked(c) && next_name(&users, &name, &len))
+		if (is_user(who, name, len))
+			return 0;
+	while (access_logins_checked(c) && next_name(&groups, &name, &len))
+		if (is_member(who->groups, name, len))
+			return 0;
+	err_set(e, ERR_FORBIDDEN, "This machine is not for everybody, and you "
+				  "are not among those who may use it.");
+	snprintf(e->field, sizeof(e->field), "machine");
+	return -1;
+}
+
+void access_add_group(struct identity *who, const char *group)
+{
+	size_t used = strlen(who->groups);
+	size_t len = strlen(group);
+
+	if (!len || text_has_control(group) || strchr(group, ',') ||
+	    used + len + 2 > sizeof(who->groups))
+		return;
+	snprintf(who->groups + used, sizeof(who->groups) - used, "%s\n",
+		 group);
 }
 
 int access_check(const struct identity *who, enum action action,

@@ -8,6 +8,8 @@
  *                     vm/, which it may write to
  *     damaged/        records that could not be read, set aside
  *     logins/         who is logged in (auth/login.h)
+ *     tickets/        login links that were mailed (auth/ticket.h)
+ *     throttle/       failed logins (auth/throttle.h)
  *     gateway/        the shared display gateway (vm/gateway.h)
  *     lock            held while a place is decided and reserved
  *     log             what owners have to say

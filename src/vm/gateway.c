@@ -157,15 +157,18 @@ static int change_tokens(const struct store *st, struct change *change,
 	AUTO_BUF struct buf after = BUF_INIT(TOKENS_MAX_BYTES);
 	AUTO_CLOSE int dir = open_dir(st, e);
 	AUTO_CLOSE int lock = -1;
+	struct err missing = ERR_INIT;
 
 	if (dir < 0)
 		return -1;
 	lock = open_locked(dir, "tokens.lock", LOCK_EX);
 	if (lock < 0)
 		return err_sys(e, "cannot lock the tokens");
-	if (file_read(dir, "tokens", false, &before, e) < 0 &&
-	    e->code != ERR_NOT_FOUND)
+	if (file_read(dir, "tokens", false, &before, &missing) < 0 &&
+	    missing.code != ERR_NOT_FOUND) {
+		*e = missing;
 		return -1;
+	}
 	filter(st, buf_str(&before), change, &after);
 	if (buf_failed(&after))
 		return err_set(e, ERR_SYSTEM, "too many tokens");

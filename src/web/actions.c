@@ -1,144 +1,72 @@
 #include "web/actions.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "run/control.h"
-#include "session/admission.h"
-#include "sys/hostload.h"
+#include "sys/json.h"
+#include "web/create.h"
+#include "web/mail_login.h"
 #include "web/order.h"
 #include "web/page.h"
 
-/* ---- Logins ---- */
-
-/* A login of v->who begins; give_login() tells the visitor. */
-static int begin_login(struct visit *v, char ret_cookie[LOGIN_COOKIE_SIZE],
-		       struct err *e)
-{
-	if (visit_store(v, e) < 0)
-		return -1;
-	return login_start(&v->store, v->who.user, ret_cookie, e);
-}
-
-/* Send the cookie with the reply, if there is a new one. */
-static void give_login(struct visit *v, const char *cookie)
-{
-	if (!cookie[0])
-		return;
-	reply_login_cookie(&v->reply, v->request.https, cookie);
-	log_event("login", "result", "ok", "request", v->request.id, "remote",
-		  v->request.remote, "user", v->who.user, NULL);
-}
-
 /* ---- Create ---- */
 
-static int read_order(struct visit *v, struct session *s,
-		      long long *ret_lifetime_s, struct err *e)
+/* Who asks, by the posted fields; and a login, if it is a new visitor. */
+static int identify(struct visit *v, const json_t *order, struct err *e)
 {
-	struct hostload host;
-	struct limits limits;
+	bool new_user;
 
-	if (!v->who.user[0])
-		return err_field(e, "user", "Enter your user name.");
-	if (hostload_read(&host, e) < 0)
+	if (visit_identify(v, order, &new_user, e) < 0)
 		return -1;
-	limits_of(&v->config, &host, &limits);
-	if (order_read(&v->request.fields, &v->config, &limits, s,
-		       ret_lifetime_s, e) < 0)
+	return new_user ? visit_begin_login(v, e) : 0;
+}
+
+/* Nobody is known, and nobody is named: then nothing else matters. */
+static int expect_somebody(const struct visit *v, struct err *e)
+{
+	if (v->who.user[0] || visit_remote_user(v) ||
+	    form_get(&v->request.fields, "user"))
+		return 0;
+	if (access_logins_checked(&v->config))
+		return err_set(e, ERR_LOGIN, "Log in to create a desktop.");
+	return err_field(e, "user", "Enter your user name.");
+}
+
+static int identify_owner(struct visit *v, struct session *s,
+			  long long lifetime_s, struct err *e)
+{
+	AUTO_JSON json_t *order = order_value(s, lifetime_s);
+
+	if (!order)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	if (identify(v, order, e) < 0)
 		return -1;
 	memcpy(s->user, v->who.user, sizeof(s->user));
-	request_link_origin(&v->request, &v->config, s->origin);
-	return 0;
-}
-
-static void log_create(const struct visit *v, const struct session *s)
-{
-	char cpu[32];
-	char memory[32];
-
-	snprintf(cpu, sizeof(cpu), "%lld", s->cpu);
-	snprintf(memory, sizeof(memory), "%lld", s->memory_mb);
-	log_event("create", "result", "ok", "request", v->request.id, "remote",
-		  v->request.remote, "user", s->user, "session", s->name,
-		  "machine", s->machine, "cpu", cpu, "memory_mb", memory, NULL);
-}
-
-/*
- * From the reservation until the owner has taken over, the web server's
- * SIGTERM (the visitor went away, or it restarts) must not come in between.
- */
-static void hold_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-static int reserve(struct visit *v, struct session *s, long long lifetime_s,
-		   struct err *e)
-{
-	if (access_check(&v->who, ACTION_CREATE, NULL, e) < 0 ||
-	    visit_store(v, e) < 0)
-		return -1;
-	hold_signals();
-	v->launch_lock = admission_reserve(&v->store, s, lifetime_s, e);
-	if (v->launch_lock < 0)
-		return -1;
-	v->launch = *s;
-	log_create(v, s);
-	return 0;
-}
-
-/* No reply could be made, so nobody would know of the session. */
-static void unreserve(struct visit *v)
-{
-	struct err ignored = ERR_INIT;
-
-	if (v->launch_lock < 0)
-		return;
-	(void)!store_forget(&v->store, v->launch.name, &ignored);
-	close(TAKE_FD(v->launch_lock));
-}
-
-static int reply_created(struct visit *v, const struct session *s,
-			 struct err *e)
-{
-	if (!v->request.wants_json) {
-		page_see_other(v, "session=%s", s->name);
-		return 0;
-	}
-	if (page_session_json(v, 201, s, e) < 0)
-		return -1;
-	reply_header(&v->reply, "Location", PAGE_CGI "?session=%s", s->name);
 	return 0;
 }
 
 /* The login comes before the session: nobody could reach one without. */
 static int create(struct visit *v, struct err *e)
 {
-	char cookie[LOGIN_COOKIE_SIZE] = "";
 	struct session s = { .name = "" };
 	struct err ignored = ERR_INIT;
 	long long lifetime_s = 0;
-	bool new_user;
 
-	if (visit_identify(v, false, &new_user, e) < 0 ||
-	    read_order(v, &s, &lifetime_s, e) < 0 ||
-	    (new_user && begin_login(v, cookie, e) < 0))
+	if (visit_check_fields(v, false, e) < 0 || expect_somebody(v, e) < 0 ||
+	    create_read_order(v, &s, &lifetime_s, e) < 0)
 		return -1;
-	if (reserve(v, &s, lifetime_s, e) < 0 || reply_created(v, &s, e) < 0) {
-		unreserve(v);
-		if (cookie[0])
-			(void)!login_end(&v->store, cookie, &ignored);
+	if (mail_login_wanted(v))
+		return mail_login_ask(v, TICKET_CREATE, e);
+	if (identify_owner(v, &s, lifetime_s, e) < 0)
 		return -1;
-	}
-	give_login(v, cookie);
-	return 0;
+	if (create_place(v, &s, lifetime_s, e) == 0)
+		return 0;
+	/* A login that was checked is good for another try. */
+	if (v->new_cookie[0] && !access_logins_checked(&v->config))
+		(void)!visit_end_login(v, &ignored);
+	return -1;
 }
 
 /* What is wrong in the form is shown in the form. */
@@ -148,7 +76,9 @@ static int create_or_show(struct visit *v, struct err *e)
 
 	if (create(v, &why) == 0)
 		return 0;
-	if (v->request.wants_json || why.code != ERR_INPUT) {
+	if (v->request.wants_json ||
+	    (why.code != ERR_INPUT && why.code != ERR_LOGIN &&
+	     strcmp(why.field, "machine") != 0)) {
 		*e = why;
 		return -1;
 	}
@@ -162,21 +92,18 @@ static int create_or_show(struct visit *v, struct err *e)
 
 static int manage(struct visit *v, struct err *e)
 {
-	char cookie[LOGIN_COOKIE_SIZE] = "";
-	bool new_user;
-
-	if (visit_identify(v, true, &new_user, e) < 0)
+	if (visit_check_fields(v, true, e) < 0)
+		return -1;
+	if (mail_login_wanted(v))
+		return mail_login_ask(v, TICKET_MANAGE, e);
+	if (identify(v, NULL, e) < 0)
 		return -1;
 	if (!v->who.user[0])
 		return err_set(e, ERR_LOGIN,
 			       "Enter your user name to see your desktops.");
-	if (new_user && begin_login(v, cookie, e) < 0)
-		return -1;
-	if (!v->request.wants_json)
-		page_see_other(v, "manage=1");
-	else if (page_manage(v, e) < 0)
-		return -1;
-	give_login(v, cookie);
+	if (v->request.wants_json)
+		return page_manage(v, e);
+	page_see_other(v, "manage=1");
 	return 0;
 }
 
@@ -219,8 +146,9 @@ static int stop(struct visit *v, struct err *e)
 	bool new_user;
 	bool now;
 
-	if (visit_identify(v, true, &new_user, e) < 0 ||
-	    read_now(v, &now, e) < 0 ||
+	if (visit_check_fields(v, true, e) < 0 || read_now(v, &now, e) < 0 ||
+	    visit_check_name(name, e) < 0 ||
+	    visit_identify(v, NULL, &new_user, e) < 0 ||
 	    visit_session(v, name, ACTION_STOP, &s, e) < 0 ||
 	    control_stop(&v->store, s.name, now, v->who.user, &s, e) < 0)
 		return -1;
@@ -260,7 +188,8 @@ static int stop_all(struct visit *v, struct err *e)
 	struct err failure = ERR_INIT;
 	bool new_user;
 
-	if (visit_identify(v, true, &new_user, e) < 0)
+	if (visit_check_fields(v, true, e) < 0 ||
+	    visit_identify(v, NULL, &new_user, e) < 0)
 		return -1;
 	if (access_check(&v->who, ACTION_STOP_ALL, NULL, &failure) < 0)
 		return err_set(e, failure.code,
@@ -278,6 +207,27 @@ static int stop_all(struct visit *v, struct err *e)
 	return 0;
 }
 
+/* ---- Log out ---- */
+
+static int log_out(struct visit *v, struct err *e)
+{
+	struct identity who = v->who;
+
+	if (visit_end_login(v, e) < 0)
+		return -1;
+	if (v->request.wants_json) {
+		if (page_json(v, 200, json_pack("{sn}", "user"), e) < 0)
+			return -1;
+	} else {
+		reply_reset(&v->reply, 303, NULL);
+		reply_header(&v->reply, "Location", PAGE_HOME);
+	}
+	reply_forget_login(&v->reply, v->request.https);
+	log_event("logout", "result", "ok", "request", v->request.id, "remote",
+		  v->request.remote, "user", who.user, NULL);
+	return 0;
+}
+
 /* ---- Which of them ---- */
 
 static const struct {
@@ -287,6 +237,7 @@ static const struct {
 } actions[] = {
 	{ "session_stop", stop, false },
 	{ "service_purge", stop_all, true },
+	{ "logout", log_out, true },
 	{ "manage", manage_or_show, true },
 	{ "create", create_or_show, true },
 };
@@ -297,7 +248,8 @@ static int check_names(const struct form *f, struct err *e)
 		"user",		     "password",      "machine", "cpu",
 		"memory",	     "gpu",	      "oneshot", "config_script",
 		"snapshot_lifetime", "session_stop",  "now",	 "create",
-		"fallback_servers",  "service_purge", "manage",
+		"fallback_servers",  "service_purge", "manage",	 "logout",
+		"ticket",	     "mail_me",
 	};
 
 	for (size_t i = 0; i < f->count; i++) {
@@ -332,6 +284,8 @@ int actions_post(struct visit *v, struct err *e)
 
 	if (check_names(f, e) < 0)
 		return -1;
+	if (form_get(f, "ticket"))
+		return mail_login_use(v, e);
 	/* Old forms have the list of sessions among their machines. */
 	if (machine && strcmp(machine, "monitor") == 0)
 		return manage_or_show(v, e);
@@ -350,6 +304,6 @@ int actions_post(struct visit *v, struct err *e)
 		return err_field(e, "create",
 				 "Nothing is asked for: there is none of "
 				 "create, manage, session_stop, "
-				 "service_purge.");
+				 "service_purge, logout.");
 	return actions[chosen].act(v, e);
 }

@@ -189,3 +189,26 @@ int order_read(const struct form *form, const struct config *c,
 		return -1;
 	return read_oneshot(form_get(form, "oneshot"), ret, e);
 }
+
+json_t *order_value(const struct session *s, long long lifetime_s)
+{
+	return json_pack("{ss sI sI sI sb}", "machine", s->machine, "cpu",
+			 (json_int_t)s->cpu, "memory",
+			 (json_int_t)s->memory_mb, "snapshot_lifetime",
+			 (json_int_t)lifetime_s, "oneshot", (int)s->oneshot);
+}
+
+int order_check_machine(const struct session *s, const struct config *c,
+			const struct identity *who, struct err *e)
+{
+	AUTO_CATALOGUE struct catalogue catalogue = { .list = NULL };
+	const struct catalogue_entry *machine;
+
+	if (catalogue_load(c, &catalogue, e) < 0)
+		return -1;
+	machine = catalogue_find(&catalogue, s->machine);
+	if (!machine)
+		return unreadable(e);
+	return access_check_machine(c, who, machine->users, machine->groups,
+				    e);
+}

@@ -5,8 +5,11 @@
 #ifndef QWD_WEB_ORDER_H
 #define QWD_WEB_ORDER_H
 
+#include <jansson.h>
+
 #include "conf/catalogue.h"
 #include "conf/options.h"
+#include "session/access.h"
 #include "session/admission.h"
 #include "session/session.h"
 #include "web/form.h"
@@ -29,6 +32,15 @@ long long order_gb(long long mb);
 MUST_CHECK int order_read(const struct form *form, const struct config *c,
 			  const struct limits *limits, struct session *ret,
 			  long long *ret_lifetime_s, struct err *e);
+
+/* The order as a JSON object for the site's own login program: machine, cpu,
+ * memory (MB), snapshot_lifetime, oneshot.  NULL if no memory. */
+json_t *order_value(const struct session *s, long long lifetime_s);
+
+/* May `who` have the machine that is in *s?  See access_check_machine(). */
+MUST_CHECK int order_check_machine(const struct session *s,
+				   const struct config *c,
+				   const struct identity *who, struct err *e);
 
 /*
  * Put a machine of the catalogue into *ret.  ERR_INPUT for field `machine`

@@ -54,15 +54,39 @@ static int open_templates(const struct config *c, struct err *e)
 	return fd < 0 ? err_sys(e, "cannot open %s", path) : fd;
 }
 
+int page_fill(const struct config *c, const char *file, const json_t *value,
+	      struct buf *out, struct err *e)
+{
+	AUTO_CLOSE int templates = open_templates(c, e);
+
+	return templates < 0 ? -1 :
+			       template_render(templates, file, value, out, e);
+}
+
 static int render(struct visit *v, int status, const char *file,
 		  const char *type, const json_t *value, struct err *e)
 {
-	AUTO_CLOSE int templates = open_templates(&v->config, e);
-
-	if (templates < 0)
-		return -1;
 	reply_reset(&v->reply, status, type);
-	return template_render(templates, file, value, &v->reply.body, e);
+	return page_fill(&v->config, file, value, &v->reply.body, e);
+}
+
+/* Whether the visitor is asked for a name and a password, and can log out. */
+static json_t *login_value(const struct visit *v)
+{
+	bool checked = access_logins_checked(&v->config);
+	const char *remote = visit_remote_user(v);
+	bool known = remote || (checked && v->who.user[0]);
+	bool has_cookie = v->cookie[0] || v->new_cookie[0];
+
+	return json_pack("{ss? sb sb sb sb}", "known_as",
+			 remote ? remote :
+			 known	? v->who.user :
+				  NULL,
+			 "name_needed", !known, "password_needed",
+			 access_passwords_checked(&v->config) && !known, "mail",
+			 v->config.check_user_with_email && !known,
+			 "can_log_out",
+			 has_cookie && checked && !remote);
 }
 
 int page_html(struct visit *v, int status, const char *file,
@@ -70,9 +94,10 @@ int page_html(struct visit *v, int status, const char *file,
 {
 	AUTO_JSON json_t *page = value;
 	AUTO_JSON json_t *common =
-		json_pack("{so ss? ss si}", "site", site_value(&v->config),
-			  "user", v->who.user[0] ? v->who.user : NULL,
-			  "page_title", title, "refresh", refresh);
+		json_pack("{so so ss? ss si}", "site", site_value(&v->config),
+			  "login", login_value(v), "user",
+			  v->who.user[0] ? v->who.user : NULL, "page_title",
+			  title, "refresh", refresh);
 
 	if (!page || !common || json_object_update(page, common) < 0)
 		return err_set(e, ERR_SYSTEM, "no memory for a page");

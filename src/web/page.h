@@ -22,6 +22,8 @@
 MUST_CHECK int page_form(struct visit *v, struct err *e);
 MUST_CHECK int page_session(struct visit *v, struct err *e);
 MUST_CHECK int page_manage(struct visit *v, struct err *e);
+/* What a mailed link leads to: a button that uses the ticket. */
+MUST_CHECK int page_ticket(struct visit *v, struct err *e);
 MUST_CHECK int page_terms(struct visit *v, struct err *e);
 MUST_CHECK int page_style(struct visit *v, struct err *e); /* theme.css */
 
@@ -44,11 +46,18 @@ MUST_CHECK int page_session_json(struct visit *v, int status,
 
 /*
  * Fill template `file` with `value` (taken over; NULL means no memory) and
- * what every page has: site, user, page_title, refresh (seconds, 0 = never).
+ * what every page has: site, user, login (known_as, name_needed,
+ * password_needed, mail, can_log_out), page_title, refresh (seconds, 0 =
+ * never).
  */
 MUST_CHECK int page_html(struct visit *v, int status, const char *file,
 			 const char *title, int refresh, json_t *value,
 			 struct err *e);
+
+/* Fill template `file` with `value` and add it to `out`: for what is no page,
+ * such as a mail. */
+MUST_CHECK int page_fill(const struct config *c, const char *file,
+			 const json_t *value, struct buf *out, struct err *e);
 
 /* Reply with `value` (taken over; NULL means no memory). */
 MUST_CHECK int page_json(struct visit *v, int status, json_t *value,

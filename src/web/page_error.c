@@ -75,9 +75,8 @@ int page_login(struct visit *v, const struct err *why, struct err *e)
 	/* Who only looks did nothing wrong yet. */
 	bool asked = why->code == ERR_LOGIN && v->request.method != METHOD_POST;
 	json_t *value =
-		json_pack("{so sb so}", "fields",
-			  page_fields_value(v, names, why), "password_needed",
-			  access_logins_checked(&v->config), "error",
+		json_pack("{so so}", "fields",
+			  page_fields_value(v, names, why), "error",
 			  asked ? json_null() :
 				  page_error_value(v, why, names));
 
@@ -92,6 +91,7 @@ static const char *advice_for(enum err_code code)
 	case ERR_TOO_LARGE:
 		return "Go back, correct it, and send it again.";
 	case ERR_BUSY:
+	case ERR_THROTTLED:
 		return "Nothing was started.";
 	case ERR_FORBIDDEN:
 	case ERR_METHOD:
@@ -126,6 +126,8 @@ static const char *title_for(int status)
 		return "Not now";
 	case 413:
 		return "Too much";
+	case 429:
+		return "Too many attempts";
 	case 503:
 		return "Busy";
 	default:
@@ -172,7 +174,7 @@ static void add_headers(struct visit *v, const struct err *why)
 {
 	const struct reply *r = &v->reply;
 
-	if (r->status == 503)
+	if (r->status == 503 || r->status == 429)
 		reply_header(&v->reply, "Retry-After", "%ld",
 			     why->retry_after ? why->retry_after : 60L);
 	if (r->status == 405)

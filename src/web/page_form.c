@@ -7,6 +7,7 @@
 #include "conf/catalogue.h"
 #include "sys/clock.h"
 #include "sys/hostload.h"
+#include "web/letter.h"
 #include "web/order.h"
 
 static const char *const field_names[] = {
@@ -201,6 +202,16 @@ static json_t *lifetimes_value(const struct visit *v)
 	});
 }
 
+/* To who is not known yet all are offered. */
+static bool is_offered(const struct visit *v, const struct catalogue_entry *m)
+{
+	struct err ignored = ERR_INIT;
+
+	return (access_logins_checked(&v->config) && !v->who.user[0]) ||
+	       access_check_machine(&v->config, &v->who, m->users, m->groups,
+				    &ignored) == 0;
+}
+
 static json_t *machines_value(const struct visit *v,
 			      const struct catalogue *catalogue)
 {
@@ -212,7 +223,7 @@ static json_t *machines_value(const struct visit *v,
 		const struct catalogue_entry *m = &catalogue->list[i];
 		bool selected = chosen && strcmp(chosen, m->name) == 0;
 
-		if (!m->usable)
+		if (!m->usable || !is_offered(v, m))
 			continue;
 		failed |= json_array_append_new(
 			list, json_pack("{ss ss sb}", "name", m->name,
@@ -257,19 +268,30 @@ static json_t *json_value(const struct visit *v, const struct limits *l,
 			 "snapshot_lifetime", lifetime);
 }
 
+/* Who is known without an address gets no mail. */
+static bool can_mail(const struct visit *v)
+{
+	char address[ADDRESS_SIZE];
+
+	return access_logins_checked(&v->config) &&
+	       mail_is_configured(&v->config) &&
+	       (!v->who.user[0] || letter_address(&v->who, address));
+}
+
 static json_t *html_value(const struct visit *v, const struct limits *l,
 			  json_t *machines, const struct err *why)
 {
 	bool none = json_array_size(machines) == 0;
 
-	return json_pack("{so so sb so sb so so so}", "error",
+	return json_pack("{so so so sb so so so sb sb}", "error",
 			 why ? page_error_value(v, why, field_names) :
 			       json_null(),
 			 "fields", page_fields_value(v, field_names, why),
-			 "password_needed", access_logins_checked(&v->config),
 			 "machines", machines, "no_machines", none, "cpus",
 			 cpus_value(v, l), "memories", memories_value(v, l),
-			 "lifetimes", lifetimes_value(v));
+			 "lifetimes", lifetimes_value(v), "can_mail",
+			 can_mail(v), "mail_me",
+			 form_get(&v->request.fields, "mail_me") != NULL);
 }
 
 static int form_html(struct visit *v, const struct err *why, struct err *e)

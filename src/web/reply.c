@@ -10,7 +10,9 @@
 /*
  * Referrer-Policy is not no-referrer: under that browsers send "Origin: null"
  * with our own forms (Fetch, "append a request Origin header"), and a POST
- * with that origin is refused.  Other sites get no referrer by this one too.
+ * with that origin is refused.  Other sites get no referrer by this one too;
+ * and where not even our own logs may have the page's URL, strict-origin tells
+ * no path to anybody.
  */
 static const char security_headers[] =
 	"Content-Security-Policy: default-src 'none'; script-src 'self'; "
@@ -18,7 +20,7 @@ static const char security_headers[] =
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'\r\n"
 	"X-Content-Type-Options: nosniff\r\n"
 	"X-Frame-Options: DENY\r\n"
-	"Referrer-Policy: same-origin\r\n"
+	"Referrer-Policy: %s\r\n"
 	"Cross-Origin-Opener-Policy: same-origin\r\n"
 	"Cache-Control: no-store\r\n"
 	"Vary: Accept\r\n";
@@ -43,6 +45,8 @@ int reply_status_of(enum err_code code)
 		return 409;
 	case ERR_TOO_LARGE:
 		return 413;
+	case ERR_THROTTLED:
+		return 429;
 	case ERR_BUSY:
 		return 503;
 	case ERR_NONE:
@@ -63,6 +67,7 @@ const char *reply_reason(int status)
 	} reasons[] = {
 		{ 200, "OK" },
 		{ 201, "Created" },
+		{ 202, "Accepted" },
 		{ 303, "See Other" },
 		{ 400, "Bad Request" },
 		{ 401, "Unauthorized" },
@@ -71,6 +76,7 @@ const char *reply_reason(int status)
 		{ 405, "Method Not Allowed" },
 		{ 409, "Conflict" },
 		{ 413, "Content Too Large" },
+		{ 429, "Too Many Requests" },
 		{ 503, "Service Unavailable" },
 	};
 
@@ -116,6 +122,13 @@ void reply_login_cookie(struct reply *r, bool https, const char *value)
 		     reply_cookie_name(https), value, https ? "; Secure" : "");
 }
 
+void reply_forget_login(struct reply *r, bool https)
+{
+	reply_header(r, "Set-Cookie",
+		     "%s=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0%s",
+		     reply_cookie_name(https), https ? "; Secure" : "");
+}
+
 /* Both in one go where the pipe takes them, so that the visitor need not wait
  * for the second; a page can be too large to be copied for that. */
 static int send_parts(int fd, const struct buf *head, char *body,
@@ -152,7 +165,8 @@ int reply_send(const struct reply *r, bool https, bool head, int fd,
 	size_t length = whole ? r->body.len : 0;
 
 	buf_printf(&out, "Status: %d %s\r\n", status, reply_reason(status));
-	buf_puts(&out, security_headers);
+	buf_printf(&out, security_headers,
+		   r->secret_url ? "strict-origin" : "same-origin");
 	buf_puts(&out, https ? https_headers : "");
 	if (length && r->type)
 		buf_printf(&out, "Content-Type: %s\r\n", r->type);

@@ -25,6 +25,8 @@ enum {
 struct reply {
 	int status;
 	const char *type;   /* Content-Type; NULL with an empty body */
+	bool secret_url;    /* the page's URL holds a secret: no request that
+			       the page makes may carry it as its referrer */
 	struct buf headers; /* those of this reply alone, a line each */
 	struct buf body;
 };
@@ -33,7 +35,7 @@ struct reply {
 	{ .status = 500, .headers = BUF_INIT(REPLY_HEADERS_MAX),               \
 	  .body = BUF_INIT(REPLY_BODY_MAX) }
 
-/* Begin another reply: forget headers and body. */
+/* Begin another reply: forget headers and body (but not secret_url). */
 void reply_reset(struct reply *r, int status, const char *type);
 
 /* Add a header.  A control character in the value fails the whole reply. */
@@ -43,6 +45,9 @@ void reply_header(struct reply *r, const char *name, const char *fmt, ...)
 /* Set-Cookie for the login: `__Host-qwd` over https, else `qwd`; for the
  * browser's session, HttpOnly, SameSite=Strict. */
 void reply_login_cookie(struct reply *r, bool https, const char *value);
+
+/* Set-Cookie that makes the browser forget it. */
+void reply_forget_login(struct reply *r, bool https);
 
 /* The name of that cookie. */
 const char *reply_cookie_name(bool https);

@@ -18,6 +18,7 @@ enum { HEADER_MAX = 8192 };
 	X(CONTENT_TYPE)                                                        \
 	X(CONTENT_LENGTH)                                                      \
 	X(REMOTE_ADDR)                                                         \
+	X(REMOTE_USER)                                                         \
 	X(SERVER_NAME)                                                         \
 	X(SERVER_PORT)                                                         \
 	X(HTTPS)                                                               \
@@ -136,6 +137,8 @@ static void describe(struct request *r, const struct environment *env)
 	r->origin = v[HTTP_ORIGIN];
 	r->fetch_site = v[HTTP_SEC_FETCH_SITE];
 	r->cookie = v[HTTP_COOKIE];
+	if (v[REMOTE_USER] && *v[REMOTE_USER])
+		r->remote_user = v[REMOTE_USER];
 	name_request(r, v[UNIQUE_ID]);
 }
 

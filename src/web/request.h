@@ -38,6 +38,8 @@ struct request {
 	const char *origin;      /* the Origin header; NULL if absent */
 	const char *fetch_site;  /* Sec-Fetch-Site; NULL if absent */
 	const char *cookie;      /* the Cookie header; NULL if absent */
+	const char *remote_user; /* whom the web server has checked, if it is
+				    configured to; NULL if absent or empty */
 	struct form query;       /* empty if it could not be parsed */
 	struct form fields;      /* of a POST's body */
 };

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "web/template_parse.h"
 
 enum {
@@ -12,6 +13,7 @@ enum {
 struct render {
 	const struct template_set *set;
 	struct buf *out;
+	bool plain; /* no HTML */
 	const json_t *contexts[CONTEXTS_MAX]; /* the innermost last */
 	size_t depth;
 	unsigned files; /* open at once */
@@ -93,6 +95,15 @@ static void put_escaped(struct buf *out, const char *text, size_t len)
 	buf_add(out, text + start, len - start);
 }
 
+static void put_plain(struct buf *out, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		bool control = (unsigned char)text[i] < ' ' || text[i] == 0x7f;
+
+		buf_putc(out, (char)(control ? ' ' : text[i]));
+	}
+}
+
 static int put_value(struct render *r, const struct template_file *f,
 		     const struct token *t)
 {
@@ -102,8 +113,9 @@ static int put_value(struct render *r, const struct template_file *f,
 		return -1;
 	switch (json_typeof(value)) {
 	case JSON_STRING:
-		put_escaped(r->out, json_string_value(value),
-			    json_string_length(value));
+		(r->plain ? put_plain : put_escaped)(
+			r->out, json_string_value(value),
+			json_string_length(value));
 		return 0;
 	case JSON_INTEGER:
 		buf_printf(r->out, "%lld", json_integer_value(value));
@@ -227,6 +239,9 @@ static int render_token(struct render *r, const struct template_file *f,
 	case TOKEN_INVERSE:
 		return render_section(r, f, at);
 	case TOKEN_INCLUDE:
+		if (r->plain)
+			return template_error(f, t->line, r->e,
+					      "plain text includes nothing");
 		return render_file(r, &r->set->files[t->target]);
 	case TOKEN_END:
 		break;
@@ -252,7 +267,12 @@ int template_render(int dirfd, const char *file, const json_t *value,
 		    struct buf *out, struct err *e)
 {
 	AUTO_TEMPLATE_SET struct template_set set = { .count = 0 };
-	struct render r = { .set = &set, .out = out, .e = e };
+	struct render r = {
+		.set = &set,
+		.out = out,
+		.plain = text_ends(file, ".txt"),
+		.e = e,
+	};
 	size_t before = out->len;
 
 	if (template_set_load(dirfd, file, &set, e) < 0)

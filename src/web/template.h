@@ -17,6 +17,10 @@
  * no raw form.  A line that holds one tag other than a value, and blanks,
  * leaves nothing behind.  Sections close in the file that opens them.
  *
+ * A page *.txt is for the plain part of a mail, never for a browser: values
+ * stand in it as they are, but for control characters, which become spaces, so
+ * that no value makes a line of its own.  It includes nothing.
+ *
  * Templates are the project's and the administrator's, and the visitor has no
  * part in their errors: each is ERR_DAMAGED ("FILE:LINE: what") or ERR_SYSTEM,
  * also when a file is missing or longer than 256 kB.
@@ -47,7 +51,8 @@ MUST_CHECK int template_render(int dirfd, const char *file,
  * where escaping makes them harmless: in element text and in double-quoted
  * attributes.  So not in tags and names, other attributes, on..., style and
  * srcdoc attributes, script and style elements, comments.  A section must
- * begin and end in the same kind of place, and the file must end in text.  In
+ * begin and end in the same kind of place, and the file must end in text.
+ * *.txt must only include nothing.  In
  * *.css a value stands only between the ':' and the ';' of a declaration.
  * Markup that this reader finds dubious is refused too.
  */

@@ -127,6 +127,16 @@ static int lint_range(struct lint *l, const struct template_file *f,
 	return 0;
 }
 
+/* Plain text: a value is harmless anywhere. */
+static int lint_plain(const struct template_file *f, struct err *e)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->tokens[i].kind == TOKEN_INCLUDE)
+			return template_error(f, f->tokens[i].line, e,
+					      "plain text includes nothing");
+	return 0;
+}
+
 int template_check(int dirfd, const char *file, struct err *e)
 {
 	AUTO_TEMPLATE_SET struct template_set set = { .count = 0 };
@@ -137,8 +147,11 @@ int template_check(int dirfd, const char *file, struct err *e)
 	};
 	const char *wrong;
 
-	if (template_set_load(dirfd, file, &set, e) < 0 ||
-	    lint_file(&l, &set.files[0]) < 0)
+	if (template_set_load(dirfd, file, &set, e) < 0)
+		return -1;
+	if (text_ends(file, ".txt"))
+		return lint_plain(&set.files[0], e);
+	if (lint_file(&l, &set.files[0]) < 0)
 		return -1;
 	wrong = l.is_css ? css_end(&l.at.css) : html_end(&l.at.html);
 	return wrong ? template_error(&set.files[0], 1, e, "%s", wrong) : 0;

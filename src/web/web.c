@@ -16,6 +16,7 @@ static const struct {
 	int (*show)(struct visit *v, struct err *e);
 } pages[] = {
 	{ "session", page_session },
+	{ "ticket", page_ticket },
 	{ "manage", page_manage },
 	{ "style", page_style },
 	{ "terms", page_terms },
@@ -65,6 +66,7 @@ static int answer(struct visit *v, struct err *e)
 	struct err unread = ERR_INIT;
 	int result = request_read(&v->request, environ, STDIN_FILENO, &unread);
 
+	v->reply.secret_url = form_get(&v->request.query, "ticket") != NULL;
 	if (config_init(&v->config, e) < 0 || configure(v, e) < 0 ||
 	    request_admit(&v->request, &v->config, e) < 0)
 		return -1;
@@ -105,6 +107,7 @@ int web_main(void)
 	harden();
 	if (answer(&v, &e) < 0)
 		page_error(&v, &e);
+	visit_give_cookie(&v);
 	if (reply_send(&v.reply, v.request.https,
 		       v.request.method == METHOD_HEAD, STDOUT_FILENO, &e) < 0)
 		log_error("reply", &e);

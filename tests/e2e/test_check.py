@@ -104,6 +104,27 @@ class Check(Site):
         del self.options["service_url"]
         self.assert_found("^note: links are built on the web server's own ")
 
+    def test_what_login_by_mail_lacks_is_told(self):
+        password = self.dir / "password"
+        self.options |= {
+            "check_user_with_email": "yes", "email_from": "a@lab.example",
+            "email_domains": "lab.example", "smtp_server": "mail.example",
+            "email_passwd_file": password}
+        self.assert_found("^error: email_passwd_file: .* cannot be looked at")
+        password.write_text("secret\n")
+        password.chmod(0o644)
+        self.assert_found("^error: email_passwd_file: others may use ")
+        password.chmod(0o640)
+        shutil.chown(password, "nobody", "nogroup")
+        self.assert_found(f"^error: email_passwd_file: .* read by {USER}; ")
+        shutil.chown(password, "root", USER)
+        self.assertEqual([line for line in self.check() if "email" in line],
+                         [])
+        self.options["email_domains"] = "any"
+        del self.options["service_url"]
+        self.assert_found("^warning: everybody who has a mail address can ")
+        self.assert_found("^warning: links in mails are built on ")
+
     def test_a_missing_machine_is_told(self):
         self.machines += "[a.iso]\nurl = https://a.example/a.iso\n[b.iso]\n"
         self.assert_found("^warning: machine a.iso is not here; run qwdctl "

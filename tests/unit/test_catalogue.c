@@ -211,7 +211,7 @@ static void an_entry_is_stale_when_its_file_is_another(void **state)
 	"\n{\"name\": " name ", \"description\": \"d\", "            \
 	"\"format\": \"raw\", \"iso\": false, \"virtual_size\": 1, " \
 	"\"size\": 1, \"mtime\": -1, \"usable\": " usable ", "       \
-	"\"reason\": \"\"}"
+	"\"reason\": \"\", \"users\": \"\", \"groups\": \"\"}"
 #define FILE_OF(entries) "{\"version\": 1, \"machines\": [" entries "\n]}\n"
 
 static void the_file_is_json(void **state)
@@ -228,6 +228,8 @@ static void the_file_is_json(void **state)
 	put_disk("q.raw", 3);
 	scratch_puts("machines.conf", "[q.raw]\n"
 				      "description = \\\"q\\ </script>\n"
+				      "users = ann, bob\n"
+				      "groups = staff\n"
 				      "[a.qcow2]\n");
 	assert_int_equal(catalogue_refresh(&c, &cat, &e), 0);
 	assert_int_equal(
@@ -244,6 +246,8 @@ static void the_file_is_json(void **state)
 	catalogue_release(&cat);
 	assert_int_equal(catalogue_load(&c, &cat, &e), 0);
 	assert_string_equal(cat.list[0].description, "\\\"q\\ </script>");
+	assert_string_equal(cat.list[0].users, "ann, bob");
+	assert_string_equal(cat.list[0].groups, "staff");
 }
 
 static void a_damaged_catalogue_is_refused_whole(void **state)

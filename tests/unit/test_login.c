@@ -38,6 +38,17 @@ static int close_store(void **state)
 	return scratch_remove(state);
 }
 
+static int start(const char *user, char ret_cookie[LOGIN_COOKIE_SIZE],
+		 struct err *e)
+{
+	struct identity who = { .method = "ldap", .mail = "ann@lab.example" };
+
+	snprintf(who.user, sizeof(who.user), "%s", user);
+	access_add_group(&who, "staff");
+	access_add_group(&who, "beam line 7");
+	return login_start(&store, &who, ret_cookie, e);
+}
+
 /* Path of the one login there is, below scratch_path. */
 static void only_login(char *ret, size_t size)
 {
@@ -76,10 +87,13 @@ static void a_login_is_found_by_its_cookie_until_it_ends(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(login_start(&store, "ann@lab.example", cookie, &e), 0);
+	assert_int_equal(start("ann@lab.example", cookie, &e), 0);
 	assert_int_equal(strlen(cookie), LOGIN_COOKIE_SIZE - 1);
 	assert_int_equal(login_find(&store, cookie, &who, &e), 0);
 	assert_string_equal(who.user, "ann@lab.example");
+	assert_string_equal(who.mail, "ann@lab.example");
+	assert_string_equal(who.method, "ldap");
+	assert_string_equal(who.groups, "staff\nbeam line 7\n");
 	assert_false(who.admin);
 	assert_int_equal(login_end(&store, cookie, &e), 0);
 	check_unknown(cookie);
@@ -93,8 +107,8 @@ static void two_logins_have_two_cookies(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(login_start(&store, "ann", one, &e), 0);
-	assert_int_equal(login_start(&store, "ann", two, &e), 0);
+	assert_int_equal(start("ann", one, &e), 0);
+	assert_int_equal(start("ann", two, &e), 0);
 	assert_string_not_equal(one, two);
 	assert_int_equal(login_end(&store, one, &e), 0);
 	check_unknown(one);
@@ -126,7 +140,7 @@ static void the_store_keeps_no_cookie_and_nobody_else_reads_it(void **state)
 	char file[512];
 
 	(void)state;
-	assert_int_equal(login_start(&store, "ann", cookie, &e), 0);
+	assert_int_equal(start("ann", cookie, &e), 0);
 	only_login(file, sizeof(file));
 	assert_null(strstr(file, cookie));
 	assert_int_equal(fstatat(scratch_fd, file, &st, 0), 0);
@@ -137,6 +151,8 @@ static void the_store_keeps_no_cookie_and_nobody_else_reads_it(void **state)
 	assert_int_equal(login_end(&store, cookie, &e), 0);
 }
 
+#define REST "\"mail\":\"\",\"method\":\"\",\"groups\":\"\","
+
 /* Logins whose files say what they should not. */
 static void a_damaged_or_expired_login_is_none_and_is_purged(void **state)
 {
@@ -144,13 +160,17 @@ static void a_damaged_or_expired_login_is_none_and_is_purged(void **state)
 		"",
 		"{}",
 		"no JSON",
-		"{\"version\":2,\"user\":\"ann\",\"created\":1,"
+		"{\"version\":2,\"user\":\"ann\"," REST
+		"\"created\":1,"
 		"\"expires\":%lld}",
-		"{\"version\":1,\"user\":\"../ann\",\"created\":1,"
+		"{\"version\":1,\"user\":\"../ann\"," REST
+		"\"created\":1,"
 		"\"expires\":%lld}",
 		"{\"version\":1,\"user\":7,\"created\":1,\"expires\":%lld}",
-		"{\"version\":1,\"user\":\"ann\",\"created\":1,\"expires\":1}",
-		"{\"version\":1,\"user\":\"ann\",\"created\":1,"
+		"{\"version\":1,\"user\":\"ann\"," REST
+		"\"created\":1,\"expires\":1}",
+		"{\"version\":1,\"user\":\"ann\"," REST
+		"\"created\":1,"
 		"\"expires\":9999999999}",
 	};
 
@@ -163,7 +183,7 @@ static void a_damaged_or_expired_login_is_none_and_is_purged(void **state)
 		char file[512];
 		size_t removed;
 
-		assert_int_equal(login_start(&store, "ann", cookie, &e), 0);
+		assert_int_equal(start("ann", cookie, &e), 0);
 		only_login(file, sizeof(file));
 		snprintf(text, sizeof(text), "%.*s%lld%s",
 			 hole ? (int)(hole - texts[i]) : (int)strlen(texts[i]),
@@ -186,7 +206,7 @@ static void a_valid_login_survives_the_purge(void **state)
 	size_t removed;
 
 	(void)state;
-	assert_int_equal(login_start(&store, "ann", cookie, &e), 0);
+	assert_int_equal(start("ann", cookie, &e), 0);
 	/* Somebody writes a login at this moment. */
 	scratch_puts("cfg/logins/new.tmp", "{");
 	assert_int_equal(login_purge(&store, &removed, &e), 0);
@@ -194,6 +214,39 @@ static void a_valid_login_survives_the_purge(void **state)
 	assert_int_equal(login_find(&store, cookie, &who, &e), 0);
 	assert_int_equal(login_end(&store, cookie, &e), 0);
 	assert_int_equal(unlinkat(scratch_fd, "cfg/logins/new.tmp", 0), 0);
+}
+
+static void set(const char *name, const char *value)
+{
+	struct err e = ERR_INIT;
+
+	if (config_set(&config, name, value, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static void a_login_that_was_not_checked_is_none_once_logins_are(void **state)
+{
+	struct identity said = { .user = "root" };
+	struct identity who;
+	char checked[LOGIN_COOKIE_SIZE];
+	char unchecked[LOGIN_COOKIE_SIZE];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(login_start(&store, &said, unchecked, &e), 0);
+	assert_int_equal(start("ann", checked, &e), 0);
+	assert_int_equal(login_find(&store, unchecked, &who, &e), 0);
+	set("check_user_remote", "yes");
+	set("user_admin", "root,@staff");
+	check_unknown(unchecked);
+	assert_int_equal(login_find(&store, checked, &who, &e), 0);
+	assert_true(who.admin);
+	set("login_lifetime", "60");
+	check_unknown(checked); /* it would be good for longer */
+	set("login_lifetime", "28800");
+	set("check_user_remote", "no");
+	assert_int_equal(login_end(&store, checked, &e), 0);
+	assert_int_equal(login_end(&store, unchecked, &e), 0);
 }
 
 static void a_folder_of_logins_that_others_may_enter_is_refused(void **state)
@@ -220,6 +273,8 @@ int main(void)
 		cmocka_unit_test(
 			a_damaged_or_expired_login_is_none_and_is_purged),
 		cmocka_unit_test(a_valid_login_survives_the_purge),
+		cmocka_unit_test(
+			a_login_that_was_not_checked_is_none_once_logins_are),
 		cmocka_unit_test(
 			a_folder_of_logins_that_others_may_enter_is_refused),
 	};

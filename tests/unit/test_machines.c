@@ -35,7 +35,9 @@ static void machines_come_in_the_order_of_the_file(void **state)
 		      "[ Debian 12,x@y+1=a-b_c.qcow2 ]\n"
 		      "description = Debian <12> & \xc3\xa9\n"
 		      "url=https://images.lab.example:8443/debian.qcow2?x=1\n"
-		      "sha256 = " SHA "\n",
+		      "sha256 = " SHA "\n"
+		      "users = ann, bob+x@lab.example\n"
+		      "groups = beam line 7\n",
 		      &m, &e),
 		0);
 	assert_int_equal(m.count, 2);
@@ -43,6 +45,10 @@ static void machines_come_in_the_order_of_the_file(void **state)
 	assert_string_equal(m.list[0].description, "slax.iso");
 	assert_string_equal(m.list[0].url, "");
 	assert_string_equal(m.list[0].sha256, "");
+	assert_string_equal(m.list[0].users, "");
+	assert_string_equal(m.list[0].groups, "");
+	assert_string_equal(m.list[1].users, "ann, bob+x@lab.example");
+	assert_string_equal(m.list[1].groups, "beam line 7");
 	assert_string_equal(m.list[1].name, "Debian 12,x@y+1=a-b_c.qcow2");
 	assert_string_equal(m.list[1].description, "Debian <12> & \xc3\xa9");
 	assert_string_equal(m.list[1].url,
@@ -69,7 +75,7 @@ static void what_is_wrong_is_refused_with_its_place(void **state)
 		  "machines.conf:1: url: stands before the first [machine]" },
 		{ "[a.iso]\nurk = http://a/b\n",
 		  "machines.conf:2: urk: there is no such key; there are "
-		  "description, url and sha256" },
+		  "description, url, sha256, users and groups" },
 		{ "[a.iso]\n\n[b.iso]\n[a.iso]\n",
 		  "machines.conf:4: [a.iso] is there twice" },
 		{ "[a.iso]\nurl = http://a/b\nurl = http://a/c\n",
@@ -105,6 +111,16 @@ static void what_is_wrong_is_refused_with_its_place(void **state)
 		  "digits" },
 		{ "[a.iso]\ndescription =\n",
 		  "machines.conf:2: description: '' is empty" },
+		{ "[a.iso]\nusers =\n", "machines.conf:2: users: '' is not a "
+					"list of names separated by commas" },
+		{ "[a.iso]\ngroups = a,,b\n",
+		  "machines.conf:2: groups: 'a,,b' is not a list of names "
+		  "separated by commas" },
+		{ "[a.iso]\nusers = a,\n",
+		  "machines.conf:2: users: 'a,' is not a list of names "
+		  "separated by commas" },
+		{ "[a.iso]\nusers = a\nusers = b\n",
+		  "machines.conf:3: users: set twice for [a.iso]" },
 		{ "[a.iso]\nqemu\n", "machines.conf:2: neither a comment nor "
 				     "`name = value'" },
 	};

@@ -214,6 +214,15 @@ static void a_value_with_a_form_of_its_own_is_checked(void **state)
 		{ "machine", "slax.iso" },
 		{ "user_admin", "" },
 		{ "user_admin", "LAB\\ann, bob+x" },
+		{ "user_admin", "@staff, ann,@beam-7" },
+		{ "ldap_server", "2001:db8::1" },
+		{ "imap_server", "imap.lab.example" },
+		{ "ldap_domain", "lab.example" },
+		{ "ldap_filter", "(&(objectClass=person)(uid=%u))" },
+		{ "ldap_port", "0" },
+		{ "smtp_use_ssl", "ssl" },
+		{ "smtp_use_ssl", "1" },
+		{ "login_timeout", "9" },
 		{ "service_proxy", "http://proxy.lab.example:3128" },
 		{ "boot-delay", "anything" },
 		{ "service_max_session_nb", "7" },
@@ -262,6 +271,25 @@ static void a_value_with_a_form_of_its_own_is_checked(void **state)
 		{ "user_admin", "ann," },
 		{ "user_admin", "*" },
 		{ "user_admin", "ann bob" },
+		{ "ldap_server", "ldaps://ldap.lab.example" },
+		{ "ldap_server", "-h" },
+		{ "imap_server", "a b" },
+		{ "imap_server", "ann@imap.lab.example" },
+		{ "smtp_server", "mail.lab.example/x" },
+		{ "ldap_domain", ".example" },
+		{ "ldap_domain", "lab.example." },
+		{ "ldap_domain", "lab..example" },
+		{ "ldap_domain", "dc=lab,dc=example" },
+		{ "ldap_attribute", "uid)(x" },
+		{ "ldap_attribute", "" },
+		{ "ldap_filter", "uid=%u" },
+		{ "ldap_tls", "no" },
+		{ "imap_tls", "none" },
+		{ "smtp_use_ssl", "0" },
+		{ "login_timeout", "10" },
+		{ "login_failures_user", "0" },
+		{ "check_user_custom", "program" },
+		{ "check_user_with_ldap", "1 # yes" },
 		{ "service_proxy", "socks5://proxy" },
 		{ "layout_title", "a\nb" },
 		{ "layout_title", "\xff" },
@@ -300,6 +328,68 @@ static void the_last_slash_of_the_service_url_is_dropped(void **state)
 	assert_string_equal(c.service_url, "https://desktop.lab.example:8443");
 }
 
+static void the_base_of_the_directory_comes_from_its_domain(void **state)
+{
+	static const struct {
+		const char *domain;
+		const char *base;
+		const char *result;
+	} table[] = {
+		{ "", "", "" },
+		{ "lab.example", "", "dc=lab,dc=example" },
+		{ "a.b-c.d1", "", "dc=a,dc=b-c,dc=d1" },
+		{ "EXP", "", "dc=EXP" },
+		{ "lab.example", "ou=people,o=Lab", "ou=people,o=Lab" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		AUTO_CONFIG struct config c = { .file = NULL };
+		struct err e = ERR_INIT;
+
+		init(&c);
+		assert_int_equal(config_set(&c, "ldap_domain", table[i].domain,
+					    &e),
+				 0);
+		assert_int_equal(config_set(&c, "ldap_base", table[i].base, &e),
+				 0);
+		assert_int_equal(config_finish(&c, &e), 0);
+		assert_string_equal(c.ldap_base, table[i].result);
+		assert_string_equal(c.service_secret,
+				    "/var/lib/qemu-web-desktop/secret");
+	}
+}
+
+static void a_way_to_log_in_needs_its_server(void **state)
+{
+	static const struct {
+		struct setting on;
+		const char *needs;
+	} table[] = {
+		{ { "check_user_with_imap", "yes" }, "imap_server" },
+		{ { "check_user_with_smtp", "yes" }, "smtp_server" },
+		{ { "check_user_with_ldap", "yes" }, "ldap_server" },
+		{ { "ldap_groups", "search" }, "ldap_group_base" },
+		{ { "ldap_groups", "memberof" }, "ldap_group_base" },
+		{ { "ldap_bind_dn", "cn=x" }, "ldap_bind_password_file" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		AUTO_CONFIG struct config c = { .file = NULL };
+		struct err e = ERR_INIT;
+
+		init(&c);
+		assert_int_equal(config_set(&c, table[i].on.name,
+					    table[i].on.value, &e),
+				 0);
+		assert_int_equal(config_finish(&c, &e), -1);
+		assert_int_equal(e.code, ERR_CONFIG);
+		assert_non_null(strstr(e.msg, table[i].on.name));
+		assert_non_null(strstr(e.msg, table[i].needs));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +400,9 @@ int main(void)
 		cmocka_unit_test(a_nul_and_an_endless_line_are_refused),
 		cmocka_unit_test(a_value_with_a_form_of_its_own_is_checked),
 		cmocka_unit_test(the_last_slash_of_the_service_url_is_dropped),
+		cmocka_unit_test(
+			the_base_of_the_directory_comes_from_its_domain),
+		cmocka_unit_test(a_way_to_log_in_needs_its_server),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

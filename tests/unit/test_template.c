@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
+#include "base/text.h"
 #include "scratch.h"
 #include "sys/json.h"
 #include "web/template.h"
@@ -396,6 +397,42 @@ static void a_style_sheet_is_escaped_too(void **state)
 	assert_string_equal(buf_str(&out), "a { b: &lt;/style&gt;; }");
 }
 
+/* *.txt: for mails, not for browsers. */
+static void plain_text_is_not_escaped_and_values_stay_in_their_line(
+	void **state)
+{
+	AUTO_BUF struct buf out = BUF_INIT(PAGE_MAX);
+	AUTO_JSON json_t *value = parse(
+		"{\"a\": \"<b> & \\\"q\\\" \\u00e9\\r\\nBcc: x\\t\\u001b[1m\\u007f\","
+		" \"n\": 7}");
+	struct err e = ERR_INIT;
+
+	(void)state;
+	scratch_puts("mail.txt", "{{a}}\n{{#n}}\n{{n}}\n{{/n}}\n");
+	assert_int_equal(template_render(scratch_fd, "mail.txt", value, &out,
+					 &e),
+			 0);
+	assert_string_equal(buf_str(&out), "<b> & \"q\" \xc3\xa9  Bcc: x  [1m "
+					   "\n7\n");
+	assert_int_equal(template_check(scratch_fd, "mail.txt", &e), 0);
+	scratch_puts("part.html", "x");
+	scratch_puts("mail.txt", "a\n{{> part}}\n");
+	assert_int_equal(template_render(scratch_fd, "mail.txt", value, &out,
+					 &e),
+			 -1);
+	assert_string_equal(e.msg, "mail.txt:2: plain text includes nothing");
+	e = (struct err)ERR_INIT;
+	assert_int_equal(template_check(scratch_fd, "mail.txt", &e), -1);
+	assert_string_equal(e.msg, "mail.txt:2: plain text includes nothing");
+	/* A page is none, whatever its name holds. */
+	scratch_puts("page.txt.html", "{{a}}");
+	buf_reset(&out);
+	assert_int_equal(template_render(scratch_fd, "page.txt.html", value,
+					 &out, &e),
+			 0);
+	assert_true(text_starts(buf_str(&out), "&lt;b&gt;"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +455,8 @@ int main(void)
 			a_page_beyond_the_ceiling_is_an_error_and_leaves_nothing),
 		cmocka_unit_test(a_page_may_have_32_files_and_not_more),
 		cmocka_unit_test(a_style_sheet_is_escaped_too),
+		cmocka_unit_test(
+			plain_text_is_not_escaped_and_values_stay_in_their_line),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

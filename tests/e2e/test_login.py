@@ -1,0 +1,332 @@
+"""Only the right people get in: every method against its real server, through
+the page and as JSON."""
+
+import base64
+import contextlib
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import time
+import unittest
+
+import net_case
+import net_fakes
+import net_servers as net
+from harness import CGI, HOME, TREE, Site
+from login_case import (
+    OPEN, OUTAGE, PASSWORD, USER, WAYS, WRONG, LoginCase, off, options_of, world)
+from login_servers import LOCAL_USER, Program, apache_passwords
+
+
+def setUpModule():
+    world.set_up()
+
+
+class EachMethod(LoginCase):
+    @contextlib.contextmanager
+    def only(self, method, tls):
+        with self.subTest(method=method, tls=tls):
+            self.site.configure(**(off() | options_of(method, tls)))
+            yield
+
+    def test_right_wrong_unknown_and_empty(self):
+        for method, tls in WAYS:
+            with self.only(method, tls):
+                user = USER[method]
+                for accept in ("json", "html") if tls == "tls" else ("json",):
+                    self.expect_in(user, accept=accept)
+                    self.refused(rf"method={method} rhost=127.0.0.1 reason=bad-password user={user}$",
+                                 user, "wrong", accept)
+                    self.refused(rf"method={method} rhost=127.0.0.1 reason=\S+ user=nobody-here$",
+                                 "nobody-here", PASSWORD, accept)
+                    self.refused(rf"method=none rhost=127.0.0.1 reason=empty-password user={user}$",
+                                 user, "", accept)
+
+    def test_names_that_real_logins_hold(self):
+        for method, tls in WAYS:
+            with self.only(method, tls):
+                if tls == "tls" and method != "local":
+                    self.expect_in("ann+x@lab.example")
+                    self.refused(r"reason=bad-password user=ann%2Bx%40lab.example$",
+                                 "ann+x@lab.example", "wrong")
+
+    def test_a_server_that_is_down(self):
+        for method, tls in WAYS:
+            with self.only(method, tls):
+                self.site.configure(saslauthd_socket=f"{world.places}/nothing") if method == "local" else \
+                    self.site.configure(**{f"{method}_port": net.free_port()})
+                self.outage(rf"method={method} rhost=127.0.0.1 reason=refused-connection user=",
+                            USER[method], "html" if tls == "tls" else "json")
+
+    def test_a_server_that_is_silent_costs_its_deadline_only(self):
+        with net_fakes.Silent() as silent:
+            for method, tls in WAYS:
+                with self.only(method, tls):
+                    if method == "local" or tls == "starttls":
+                        continue
+                    self.site.configure(login_timeout=1, login_lifetime=600,
+                                        **{f"{method}_port": silent.port})
+                    start = time.monotonic()
+                    self.outage(rf"method={method} .* reason=(timeout|deadline) ", USER[method])
+                    self.assertLess(time.monotonic() - start, 3)
+        self.site.configure(login_timeout=None)
+
+    def test_a_certificate_that_is_no_good(self):
+        for method, tls in WAYS:
+            with self.only(method, tls):
+                if method == "local":
+                    continue
+                for certificate in net.CERTIFICATES[1:]:
+                    if tls == "starttls" and certificate != net.OTHER_NAME:
+                        continue
+                    self.site.configure(**options_of(method, tls, certificate))
+                    # The others are of another address, too: LDAP says so first.
+                    expected = "host-name" if certificate == net.OTHER_NAME else \
+                        "(certificate|host-name)"
+                    self.outage(rf"method={method} .* reason={expected} ", USER[method])
+
+    def test_a_server_that_drops_the_offer_of_tls_gets_no_password(self):
+        for method in ("imap", "smtp", "ldap"):
+            with self.subTest(method=method), net_fakes.Proxy(
+                    *world.servers.endpoint(method + "-check", "starttls"), strip=method) as proxy:
+                self.site.configure(**(off() | options_of(method, "starttls", port=proxy.port)))
+                self.outage(rf"method={method} .* reason=no-tls ", USER[method])
+                self.assertEqual(net_case.secrets_in(proxy.said), [])
+
+    def test_a_helper_that_is_missing_is_an_outage(self):
+        self.site.configure(**(off() | options_of("imap") | {"dir_libexec": world.places}))
+        self.outage("method=imap .* reason=helper ", "alice")
+        self.site.configure(dir_libexec=self.site.dir / "libexec")
+
+    def test_one_after_the_other_until_one_accepts(self):
+        every = off() | options_of("imap") | options_of("smtp") | options_of("ldap") | \
+            options_of("local")
+        self.site.configure(**every)
+        self.expect_in("alice")
+        self.expect_in(LOCAL_USER)
+        self.expect_in("carla")  # LDAP only
+        self.refused("method=local .* reason=bad-password user=alice$", "alice", "wrong")
+        self.site.configure(imap_port=net.free_port())
+        self.expect_in("carla")
+        # It may be the server that is down which knows the user.
+        self.outage("method=imap .* reason=refused-connection user=nobody", "nobody")
+
+
+class Ldap(LoginCase):
+    """What only a directory tells: name, mail, groups."""
+
+    def setUp(self):
+        self.program = Program(world.places, self._testMethodName, 'echo "SUCCESS"')
+        self.site.configure(**(off() | options_of("ldap") | {
+            "check_user_custom": self.program.path, "ldap_groups": "memberof",
+            "ldap_group_base": net_case.GROUP_BASE, "user_admin": None}))
+
+    def test_the_directory_says_who_it_is(self):
+        self.expect_in("ALICE", name="alice")
+        asked = self.program.asked()[0]
+        self.assertEqual(asked["session"]["user_email"], "alice@lab.example")
+        self.assertEqual(asked["previous"], "SUCCESS ldap ok")
+        login = json.loads(next((self.site.store / "logins").iterdir()).read_text())
+        self.assertEqual(login["user"], "alice")
+        self.assertEqual(login["mail"], "alice@lab.example")
+        self.assertEqual(set(login["groups"].split("\n")), {"desktop", ""})
+
+    def test_values_do_not_become_filters(self):
+        for user in ("al*", "x)(uid=*", "alice)(mail=a*"):
+            _, answer = self.log_in(user, PASSWORD)
+            self.assertEqual(answer.status, 400, user)
+            self.assertEqual(answer.json()["error"]["field"], "user")
+        self.assertEqual(self.program.asked(), [])
+        self.site.configure(check_user_custom=None)
+        self.refused("reason=ambiguous user=twin$", "twin", PASSWORD)
+        self.refused("reason=(not-allowed|bad-password) user=locked$", "locked", PASSWORD)
+
+    def test_a_group_makes_an_administrator(self):
+        for admins, user, admin in (("@desktop", "carla", True), ("@desktop", "bob", False),
+                                    ("desktop", "carla", False), ("@admins", "alice", False),
+                                    ("carl,@desk", "carla", False), ("x,carla", "carla", True)):
+            with self.subTest(admins=admins, user=user):
+                self.site.configure(user_admin=admins)
+                client = self.expect_in(user)
+                answer = client.post_form({"service_purge": "1"})
+                self.assertEqual(answer.status, 200 if admin else 403)
+
+
+class Custom(LoginCase):
+    """The site's own program has the last word."""
+
+    number = 0
+
+    def program(self, body, **options):
+        Custom.number += 1
+        program = Program(world.places, f"custom-{Custom.number}", body)
+        self.site.configure(**(off() | {"check_user_custom": program.path} | options))
+        return program
+
+    def test_it_is_told_everything_once_and_may_accept_alone(self):
+        program = self.program("echo working; echo SUCCESS: welcome")
+        self.expect_in("ann", PASSWORD)
+        asked = program.asked()
+        self.assertEqual(asked, [{
+            "user": "ann", "password": PASSWORD, "previous": "FAILED none no-method",
+            "session": {"user": "ann", "user_email": "", "remote_host": "127.0.0.1"}}])
+
+    def test_it_sees_the_order(self):
+        program = self.program("echo FAILED")
+        answer = self.site.visitor().post_form(self.site.order(user="ann", password="x"))
+        self.assertEqual(answer.status, 401)
+        self.assertEqual(program.asked()[0]["session"], {
+            "user": "ann", "user_email": "", "remote_host": "127.0.0.1", "machine": "tiny.iso",
+            "cpu": 1, "memory": 256, "snapshot_lifetime": 900, "oneshot": False})
+
+    def test_it_may_refuse_whom_others_accept_and_accept_whom_others_refuse(self):
+        program = self.program("echo FAILED policy", **options_of("imap"))
+        self.refused("method=custom .* reason=refused user=alice$", "alice", PASSWORD)
+        self.assertEqual(program.asked()[0]["previous"], "SUCCESS imap ok")
+        program = self.program("echo SUCCESS", **options_of("imap"))
+        self.expect_in("alice", "wrong")
+        self.assertEqual(program.asked()[0]["previous"], "FAILED imap bad-password")
+
+    def test_only_a_clear_yes_is_one(self):
+        for body, reason in (
+                ("echo SUCCESS; exit 1", "failure .* reason=exit-status"),
+                ("echo SUCCESS; echo FAILED", "failure .* reason=refused"),
+                ("echo FAILED SUCCESS", "failure .* reason=refused"),
+                ("echo no SUCCESS", "error .* reason=no-answer"),
+                ("echo SUCCESSFUL", "error .* reason=no-answer"),
+                ("echo success", "error .* reason=no-answer"),
+                ("true", "error .* reason=no-answer"),
+                ("echo SUCCESS >&2", "error .* reason=no-answer"),
+                ("echo SUCCESS; kill -SEGV $$", "error .* reason=crash"),
+                ("yes SUCCESS | head -c 5000", "error .* reason=too-much-output"),
+        ):
+            with self.subTest(body=body):
+                self.program(body)
+                status = 401 if reason.startswith("failure") else 503
+                self.expect_out(status, WRONG if status == 401 else OUTAGE, reason, "ann", "x")
+
+    def test_one_that_hangs_is_killed_with_all_that_it_started(self):
+        # Nothing of it is left when the site ends: the harness looks.
+        program = self.program("sleep 30 & sleep 30 & wait")
+        start = time.monotonic()
+        self.outage("method=custom .* reason=deadline user=ann$", "ann")
+        self.assertLess(time.monotonic() - start, 7)
+        left = subprocess.run(("pgrep", "-f", "^sleep 30$"), capture_output=True, check=False)
+        self.assertEqual(left.stdout, b"", program)
+
+    def test_it_gets_a_clean_environment_and_no_descriptors(self):
+        self.program("env >$(dirname $0)/env; ls /proc/self/fd >$(dirname $0)/fds; echo SUCCESS")
+        self.expect_in("ann", "x")
+        place = pathlib.Path(world.places, f"custom-{Custom.number}")
+        names = {line.partition("=")[0] for line in (place / "env").read_text().splitlines()}
+        self.assertLessEqual(names, {"PATH", "LANG", "HOME", "PWD", "_", "SHLVL", "OLDPWD"})
+        self.assertLessEqual(len((place / "fds").read_text().split()), 4)
+
+    def test_the_examples_that_are_shipped_work(self):
+        examples = TREE / "etc/examples"
+        policy = pathlib.Path(world.places, "policy")
+        shutil.copy(examples / "login-policy", policy)
+        policy.chmod(0o755)
+        self.site.configure(**(off() | options_of("ldap") | {"check_user_custom": policy}))
+        self.expect_in("carla")
+        self.refused("method=custom .* reason=refused user=bob$", "bob", PASSWORD)  # no mail
+        self.refused("method=custom .* reason=refused user=carla$", "carla", "wrong")
+        users = pathlib.Path(world.places, "htpasswd")
+        apache_passwords(users, ["ann"])
+        htpasswd = pathlib.Path(world.places, "login-htpasswd")
+        text = (examples / "login-htpasswd").read_text()
+        htpasswd.write_text(re.sub(r'^FILE = .*$', f'FILE = "{users}"', text, flags=re.M))
+        htpasswd.chmod(0o755)
+        self.site.configure(**(off() | {"check_user_custom": htpasswd}))
+        self.expect_in("ann")
+        self.refused("method=custom .* reason=refused user=ann$", "ann", "wrong")
+        self.refused("method=custom .* reason=refused user=bob$", "bob", PASSWORD)
+
+
+BASIC = """
+LoadModule auth_basic_module /usr/lib/apache2/modules/mod_auth_basic.so
+LoadModule authn_core_module /usr/lib/apache2/modules/mod_authn_core.so
+LoadModule authn_file_module /usr/lib/apache2/modules/mod_authn_file.so
+LoadModule authz_user_module /usr/lib/apache2/modules/mod_authz_user.so
+<LocationMatch "^/(cgi-bin|qemu-web-desktop)/">
+    AuthType Basic
+    AuthName "Desktops"
+    AuthUserFile "%s"
+    Require valid-user
+</LocationMatch>
+"""
+
+
+def basic(user, password=PASSWORD):
+    token = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": "Basic " + token}
+
+
+class SingleSignOn(unittest.TestCase):
+    """REMOTE_USER, by mod_auth_basic in place of what sites have."""
+
+    def test_the_web_servers_word_counts_where_it_is_asked_for(self):
+        with Site(options=OPEN | {"check_user_remote": "yes", "user_admin": "root"}) as site:
+            users = site.dir / "etc/users"
+            apache_passwords(users, ["ann", "bob", "root", "in valid*"])
+            site.site("stop")
+            with open(site.dir / "etc/httpd.conf", "a", encoding="utf-8") as f:
+                f.write(BASIC % users)
+            site.site("start")
+            self.pages(site)
+            self.with_a_program(site)
+            site.configure(check_user_remote=None)
+            answer = site.visitor().get(CGI + "?manage=1", headers=basic("ann"))
+            self.assertEqual(answer.status, 401)
+
+    def pages(self, site):
+        visitor = site.visitor()
+        self.assertEqual(visitor.get(CGI + "?manage=1").status, 401)  # Apache's own
+        page = visitor.get(HOME, headers=basic("ann"), accept="html")
+        self.assertEqual(page.status, 200)
+        self.assertIn("logged in as <strong>ann</strong>", page.text)
+        self.assertNotIn('name="user"', page.text)
+        self.assertNotIn('name="password"', page.text)
+        self.assertNotIn('name="logout"', page.text)
+        answer = visitor.get(CGI + "?manage=1", headers=basic("ann"))
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(visitor.cookies, {})
+        answer = visitor.post_form({"manage": "1", "user": "bob"}, headers=basic("ann"))
+        self.assertEqual((answer.status, answer.json()["error"]["field"]), (400, "user"))
+        answer = visitor.post_form({"service_purge": "1"}, headers=basic("ann"))
+        self.assertEqual(answer.status, 403)
+        answer = visitor.post_form({"service_purge": "1"}, headers=basic("root"))
+        self.assertEqual(answer.status, 200)
+        answer = visitor.get(CGI + "?manage=1", headers=basic("in valid*"))
+        self.assertEqual(answer.status, 403)
+        # A header of the visitor's is no name.
+        for header in ("Remote-User", "REMOTE_USER", "X-Remote-User"):
+            answer = visitor.get(CGI + "?manage=1", headers={header: "ann"})
+            self.assertEqual(answer.status, 401)
+
+    def with_a_program(self, site):
+        program = Program(world.places, "sso", 'grep -q \'"user":"ann"\' $(dirname $0)/asked-$$ && '
+                          'echo SUCCESS || echo FAILED')
+        site.configure(check_user_custom=program.path)
+        ann = site.visitor()
+        self.assertEqual(ann.get(CGI + "?manage=1", headers=basic("ann")).status, 401)
+        answer = ann.post_form({"manage": "1"}, headers=basic("ann"))
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(program.asked(), [{
+            "user": "ann", "password": "", "previous": "SUCCESS remote ok",
+            "session": {"user": "ann", "user_email": "", "remote_host": "127.0.0.1"}}])
+        self.assertEqual(ann.get(CGI + "?manage=1", headers=basic("ann")).status, 200)
+        # Her cookie is no good for whom Apache knows as somebody else.
+        self.assertEqual(ann.get(CGI + "?manage=1", headers=basic("bob")).status, 401)
+        self.assertEqual(program.asked(), [])
+        answer = site.visitor().post_form({"manage": "1"}, headers=basic("bob"))
+        self.assertEqual(answer.status, 401)
+        self.assertIn("auth failure method=custom rhost=127.0.0.1 reason=refused user=bob",
+                      site.error_log())
+        site.configure(check_user_custom=None)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
