@@ -108,6 +108,18 @@ static void begin(struct owner *o)
 	}
 }
 
+static void on_words(struct owner *o)
+{
+	char piece[1024];
+	ssize_t got;
+
+	while ((got = read(o->said, piece, sizeof(piece))) > 0) {
+		if (o->words.len + (size_t)got > WORDS_MAX)
+			buf_reset(&o->words);
+		buf_add(&o->words, piece, (size_t)got);
+	}
+}
+
 static void on_child(struct owner *o)
 {
 	int status;
@@ -131,21 +143,10 @@ static void on_child(struct owner *o)
 	if (o->qemu && child_reaped(o->qemu, false, &status)) {
 		o->qemu = 0;
 		/* Its last words and events may still be in the pipes. */
+		on_words(o);
 		if (o->qmp.fd >= 0)
 			guest_on_qmp(o);
 		owner_qemu_gone(o, status);
-	}
-}
-
-static void on_words(struct owner *o)
-{
-	char piece[1024];
-	ssize_t got;
-
-	while ((got = read(o->said, piece, sizeof(piece))) > 0) {
-		if (o->words.len + (size_t)got > WORDS_MAX)
-			buf_reset(&o->words);
-		buf_add(&o->words, piece, (size_t)got);
 	}
 }
 

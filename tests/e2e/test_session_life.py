@@ -395,6 +395,40 @@ class Isolation(unittest.TestCase):
                 lure.accept()
             pathlib.Path("/tmp/lure").unlink()
 
+    def with_bwrap_that_says(self, site, words):
+        """bubblewrap fails like that, for this test's namespaces alone."""
+        fake = site.dir / "bwrap"
+        fake.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+        fake.chmod(0o755)
+        subprocess.run(["mount", "--bind", fake, "/usr/bin/bwrap"], check=True)
+        self.addCleanup(subprocess.run, ["umount", "/usr/bin/bwrap"], check=True)
+
+    def test_without_namespaces_a_guest_runs_without_network(self):
+        with Site() as site:
+            self.with_bwrap_that_says(
+                site, "bwrap: No permissions to create new namespace, likely because ..."
+            )
+            name = site.running()["name"]
+            self.assertEqual(site.record(name)["network"], "failed")
+            self.assertIsNone(site.process("slirp4netns"))
+            qemu = site.process("qemu", name)
+            self.assertFalse([arg for arg in qemu.argv if "netdev" in arg])
+            status = pathlib.Path(f"/proc/{qemu.pid}/status").read_text()
+            self.assertIn("Seccomp:\t2", status)
+            log = (site.store / "log").read_text()
+            self.assertIn("No permissions to create new namespace", log)
+            self.assertIn("event=sandbox result=failed", log)
+
+    def test_any_other_failure_of_the_sandbox_ends_the_session(self):
+        with Site() as site:
+            self.with_bwrap_that_says(site, "bwrap: execvp qemu: No such file")
+            name = site.create()["name"]
+            failed = site.wait_state(name, "failed", 20)
+            self.assertEqual(
+                failed["reason"], "QEMU ended before the machine had started."
+            )
+            self.assertIn("execvp qemu", (site.store / "log").read_text())
+
     def test_no_tcp_port_but_the_web_servers_and_the_gateways(self):
         from harness import listening_sockets
 
