@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -255,6 +256,8 @@ static void housekeeping(struct owner *o)
 
 	if (purge_everything(&o->st, &result, &e) < 0)
 		log_error("purge", &e);
+	/* From here on it waits, for hours: give back what that took. */
+	malloc_trim(0);
 }
 
 static int open_pipes(struct owner *o, struct err *e)

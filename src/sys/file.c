@@ -29,7 +29,7 @@ int file_read(int dirfd, const char *name, bool follow, struct buf *out,
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_DAMAGED, "%s is no regular file", name);
 	for (;;) {
-		char piece[16384];
+		char piece[4096];
 		ssize_t got = read(fd, piece, sizeof(piece));
 
 		if (got < 0 && errno == EINTR)
