@@ -1,6 +1,9 @@
 /* The list: one's own sessions; for an administrator everybody's. */
 #include "web/page.h"
 
+#include <stdint.h>
+
+#include "session/newest.h"
 #include "sys/json.h"
 #include "web/listing.h"
 #include "web/view.h"
@@ -58,6 +61,11 @@ static int manage_html(struct visit *v, const struct session_list *list,
 			 json_incref(page), e);
 }
 
+static bool wants_all(const struct visit *v)
+{
+	return v->request.wants_json || form_get(&v->request.query, "all");
+}
+
 int page_manage(struct visit *v, struct err *e)
 {
 	AUTO_SESSION_LIST struct session_list list = { 0 };
@@ -69,17 +77,13 @@ int page_manage(struct visit *v, struct err *e)
 		return err_set(e, ERR_LOGIN,
 			       "Tell us who you are to see your desktops.");
 	if (visit_store(v, e) < 0 ||
-	    store_list(&v->store, v->who.admin ? NULL : v->who.user, &list,
-		       e) < 0)
+	    newest_list(&v->store, v->who.admin ? NULL : v->who.user,
+			wants_all(v) ? SIZE_MAX : ROWS_MAX, &list, &older,
+			e) < 0)
 		return -1;
 	host = listing_host(&v->config, &list, v->who.admin, e);
 	if (!host)
 		return -1;
-	if (!v->request.wants_json && list.count > ROWS_MAX &&
-	    !form_get(&v->request.query, "all")) {
-		older = list.count - ROWS_MAX;
-		list.count = ROWS_MAX;
-	}
 	/* The page's value, and the whole of the JSON. */
 	value = json_pack("{so so}", "host", host, "sessions",
 			  listing_sessions(&v->config, &list, v->who.user));

@@ -191,7 +191,7 @@ def fake_records(count):
         record = dict(sample, name=name)
         path = f"{RECORDS}/{name}.json"
         with open(path, "w", encoding="utf-8") as f:
-            json.dump(record, f, indent=1)
+            json.dump(record, f, separators=(",", ":"), ensure_ascii=False)
         os.chown(path, owner.st_uid, owner.st_gid)
         os.chmod(path, 0o600)
 
