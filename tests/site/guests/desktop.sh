@@ -14,11 +14,15 @@
 #
 # The guest, whose own files are in desktop/, wants 512 MB of memory or more.
 # It
-#   - boots by BIOS from virtio, SATA, IDE or SCSI
+#   - boots by BIOS from a virtio, SATA or SCSI disk; an IDE disk works, but
+#     takes half a minute more
+#   - shows its desktop on virtio, standard VGA, QXL and Cirrus displays, and
+#     follows a viewer's wish for another size (virtio)
 #   - logs the user `visitor` in, who may use sudo
 #   - asks for an address on each network card
 #   - powers off when the power button is pressed or from its menu
-#   - says DESKTOP-READY uptime=SECONDS on ttyS0 when a terminal is on the screen
+#   - if there is a serial port, says DESKTOP-READY uptime=SECONDS on ttyS0 when
+#     a terminal is on the screen, and has a root shell there
 
 set -eu
 
@@ -27,7 +31,7 @@ disk_size=4G
 # Devices of virtual machines, and what Debian in one may want beside them.
 boot_modules='
     virtio_pci virtio_blk virtio_scsi ahci ata_piix sym53c8xx sd_mod
-    ext4 crc32c_generic virtio_gpu bochs qxl vmwgfx cirrus
+    ext4 crc32c_generic virtio_gpu bochs qxl cirrus
 '
 modules="$boot_modules"'
     virtio_net virtio_balloon virtio_console virtio_input virtio-rng
@@ -66,7 +70,7 @@ keyrings=/usr/share/keyrings
 
 [ $# = 1 ] || [ $# = 2 ] || die 'usage: desktop.sh OUT.qcow2 [WORKDIR]'
 need apt-get as chroot cpio depmod dpkg-deb grub-mkimage lz4 mke2fs mmdebstrap \
-    modprobe objcopy qemu-img setpriv sfdisk unshare xz \
+    modprobe objcopy qemu-img readelf setpriv sfdisk unshare xz \
     /bin/busybox "$grub/boot.img" "$keyrings/debian-archive-keyring.gpg"
 [ "$(id -u)" = 0 ] || die 'must be run as root'
 begin 5 "$@"
@@ -87,14 +91,12 @@ write_sources() {
     apt-config dump --format '%F "%v";%n' Acquire | grep -v ::IndexTargets >apt.conf
 }
 
-# Whatever mmdebstrap mounts and starts ends with it, however it ends.
-contained() {
-    setpriv --pdeathsig KILL \
-        unshare --mount --pid --fork --kill-child --mount-proc "$@"
-}
-
+# Whatever mmdebstrap mounts and starts ends with it, and it ends with this
+# script, even if that is killed: hence exec, this function's shell is a child.
 unpack_packages() {
-    contained mmdebstrap --mode=root --variant=minbase --format=directory \
+    exec setpriv --pdeathsig KILL \
+        unshare --mount --pid --fork --kill-child --mount-proc \
+        mmdebstrap --mode=root --variant=minbase --format=directory \
         --keyring="$keyrings" --aptopt=apt.conf \
         --aptopt='APT::Install-Recommends "false"' \
         --aptopt='Acquire::Languages "none"' \

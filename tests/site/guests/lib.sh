@@ -112,6 +112,7 @@ copy_modules() {
 # pack_initrd FROM TO: the tree FROM, busybox and modprobe's two text files as
 # an initial file system.
 pack_initrd() {
+    readelf -l /bin/busybox | grep -q INTERP && die '/bin/busybox is not static'
     mkdir -p "$1/bin" "$1/dev" "$1/proc" "$1/run" "$1/sys" "$1/tmp"
     cp /bin/busybox "$1/bin/busybox"
     find "$1/lib/modules" -name 'modules.*' \

@@ -39,7 +39,7 @@ isolinux=/usr/lib/ISOLINUX
 syslinux=/usr/lib/syslinux/modules/bios
 
 [ $# = 1 ] || [ $# = 2 ] || die 'usage: tiny.sh OUT.iso [WORKDIR]'
-need apt-get as cpio depmod dpkg-deb lz4 modprobe objcopy xorriso xz /bin/busybox \
+need apt-get as cpio depmod dpkg-deb lz4 modprobe objcopy readelf xorriso xz /bin/busybox \
     "$isolinux/isolinux.bin" "$isolinux/isohdpfx.bin" "$syslinux/ldlinux.c32"
 begin 3 "$@"
 cd "$scratch"
