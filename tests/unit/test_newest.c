@@ -86,7 +86,7 @@ static void what_is_not_over_is_shown_however_old_and_many(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "s-%d", i);
 		locks[i] = openat(st.locks, name, O_RDWR | O_CREAT, 0600);
