@@ -23,18 +23,6 @@ struct glances {
 	size_t room;
 };
 
-/* "NAME.json" -> NAME; false if it is no record's name. */
-static bool name_of(const char *file, char ret[SESSION_NAME_SIZE])
-{
-	size_t len = strlen(file);
-
-	if (!text_ends(file, ".json") || len - 5 >= SESSION_NAME_SIZE)
-		return false;
-	memcpy(ret, file, len - 5);
-	ret[len - 5] = '\0';
-	return session_name_ok(ret);
-}
-
 /*
  * Look at one record.  False if it is another user's (`quoted` is the name as
  * a JSON string, or NULL for anybody).  A record that is not written as we
@@ -95,7 +83,7 @@ static int look_at_all(const struct store *st, const char *quoted,
 	while (result == 0 && (entry = readdir(dir)) != NULL) {
 		struct glance g;
 
-		if (name_of(entry->d_name, g.name) &&
+		if (store_name_of_record(entry->d_name, g.name) &&
 		    look(st, entry->d_name, quoted, &g))
 			result = add(ret, &g, e);
 	}

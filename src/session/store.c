@@ -294,8 +294,7 @@ static int list_add(struct session_list *list, size_t *room,
 	return 0;
 }
 
-/* "NAME.json" -> NAME into `ret`; false if it is not a record's name. */
-static bool name_of_record(const char *file, char ret[SESSION_NAME_SIZE])
+bool store_name_of_record(const char *file, char ret[SESSION_NAME_SIZE])
 {
 	size_t len = strlen(file);
 
@@ -352,7 +351,7 @@ int store_list(const struct store *st, const char *user,
 		struct err ignored = ERR_INIT;
 		struct session s;
 
-		if (!name_of_record(entry->d_name, name) ||
+		if (!store_name_of_record(entry->d_name, name) ||
 		    read_true(st, name, needle, &s, &ignored) < 0)
 			continue;
 		if (!user || strcmp(user, s.user) == 0)

@@ -80,6 +80,9 @@ void store_show_dead(struct session *s);
 MUST_CHECK int store_take_lock(const struct store *st, const char *name,
 			       struct err *e);
 
+/* "NAME.json" -> NAME into `ret`; false if it is not a record's name. */
+bool store_name_of_record(const char *file, char ret[SESSION_NAME_SIZE]);
+
 struct session_list {
 	struct session *list; /* the living first, the newest of each */
 	size_t count;
