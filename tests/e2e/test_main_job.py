@@ -161,6 +161,7 @@ class WithoutScripts(unittest.TestCase):
                 lambda: browser.one("h1").text == "Your desktop is ready", 60, "ready"
             )
             self.assertTrue(browser.one("#connect").get_attribute("href"))
+            self.assertFalse(browser.one("#copy").is_displayed(), "scripts run")
             browser.save("session-phone")
             browser.one("#stop").click()
             browser.one("#confirm .button-danger").click()
