@@ -187,7 +187,7 @@ build/guests/tiny.iso: $(wildcard $(GUESTS)/tiny.sh $(GUESTS)/lib.sh \
 packages-%:
 	@tests/packages/install $*
 packages:
-	@tests/packages/install build run check
+	@tests/packages/install build run guests check
 
 CHECKS := unit lint asan valgrind fuzz e2e
 
