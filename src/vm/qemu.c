@@ -124,7 +124,7 @@ static void add_devices(struct argv *a, const struct config *c,
 {
 	static const char *const common[] = {
 		"virtio-balloon-pci", "virtio-rng-pci", "qemu-xhci",
-		"usb-tablet",
+		"usb-tablet", "usb-kbd",
 	};
 
 	argv_add(a, "-device");

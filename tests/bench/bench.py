@@ -89,7 +89,7 @@ def bare(directory):
                     "-accel", "tcg,thread=multi", "-m", "256", "-smp", "1",
                     "-drive", f"file={directory}/disk,if=virtio",
                     "-device", "virtio-vga", "-device", "virtio-balloon-pci",
-                    "-device", "qemu-xhci", "-device", "usb-tablet",
+                    "-device", "qemu-xhci", "-device", "usb-tablet", "-device", "usb-kbd",
                     "-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n",
                     "-display", "none", "-vnc", f"unix:{directory}/vnc",
                     "-pidfile", f"{directory}/pid", "-daemonize"], check=True)

@@ -57,7 +57,7 @@
 #define DEVICES(video)                                                         \
 	"-device", video, "-device", "virtio-balloon-pci", "-device",          \
 		"virtio-rng-pci", "-device", "qemu-xhci", "-device",           \
-		"usb-tablet"
+		"usb-tablet", "-device", "usb-kbd"
 #define NETWORK                                                                \
 	"-netdev", "user,id=net0,ipv6=off", "-device",                         \
 		"virtio-net-pci,netdev=net0,romfile="
