@@ -1037,6 +1037,7 @@ class Browser:
         from selenium.common.exceptions import (
             NoSuchElementException,
             StaleElementReferenceException,
+            WebDriverException,
         )
 
         def ask():
@@ -1044,6 +1045,11 @@ class Browser:
                 return probe()
             except (NoSuchElementException, StaleElementReferenceException):
                 return None
+            except WebDriverException as e:
+                # While a page gives way to the next, the driver says so too.
+                if "does not belong to the document" in str(e):
+                    return None
+                raise
 
         return eventually(ask, seconds, what, pause=0.05)
 
@@ -1124,6 +1130,33 @@ def pictures_differ(one, other):
         raise AssertionError(f"pictures of different sizes: {one.size}, {other.size}")
     difference = ImageChops.difference(one.convert("RGB"), other.convert("RGB"))
     return sum(1 for pixel in difference.getdata() if pixel != (0, 0, 0))
+
+
+# What may differ between two looks at one screen: a text cursor that blinks is
+# at most 16 x 16 pixels.
+BLINK = 256
+
+
+def wait_for_prompt(look, unlike=None):
+    """The tiny guest's screen, as look() gives it, once it stands still, shows
+    the prompt, and is not `unlike`.  Keys that are pressed before, while its
+    kernel looks for a keyboard, can cost it the keyboard."""
+    seen = []
+
+    def settled():
+        seen.append(look())
+        now = seen[-1]
+        if len(seen) < 4 or any(p.size != now.size for p in seen[-4:]):
+            return None
+        if any(pictures_differ(p, now) > BLINK for p in seen[-4:]):
+            return None
+        if unlike and (unlike.size != now.size or pictures_differ(unlike, now) <= BLINK):
+            return None
+        # It greets in green, above its prompt.
+        green = sum(1 for r, g, b in now.getdata() if g > 200 and r < 120 and b < 120)
+        return green > 100 and now
+
+    return eventually(settled, 60, "the guest's prompt, standing still", pause=0.5)
 
 
 def listening_sockets():

@@ -4,7 +4,17 @@ guest shows, the tab closed and opened again, Stop, and nothing left."""
 import re
 import unittest
 
-from harness import HOME, Browser, Site, eventually, html_problems, pictures_differ
+from harness import (
+    BLINK,
+    HOME,
+    Browser,
+    Site,
+    Vnc,
+    eventually,
+    html_problems,
+    pictures_differ,
+    wait_for_prompt,
+)
 
 
 def canvas(browser):
@@ -28,32 +38,6 @@ def shown(browser):
     place = canvas(browser)
     box = (place["x"], place["y"], place["x"] + place["width"], place["y"] + place["height"])
     return browser.screenshot().crop([round(side) for side in box])
-
-
-# What may differ between two looks at one screen: a text cursor that blinks is
-# at most 16 x 16 pixels.
-BLINK = 256
-
-
-def wait_for_prompt(site, name, unlike=None):
-    """QEMU's own picture of the screen once it stands still, shows text, and
-    is not `unlike`."""
-    seen = []
-
-    def settled():
-        seen.append(site.screendump(name))
-        now = seen[-1]
-        if len(seen) < 4 or any(p.size != now.size for p in seen[-4:]):
-            return None
-        if any(pictures_differ(p, now) > BLINK for p in seen[-4:]):
-            return None
-        if unlike and (unlike.size != now.size or pictures_differ(unlike, now) <= BLINK):
-            return None
-        # The tiny guest greets in green, above its prompt.
-        green = sum(1 for r, g, b in now.getdata() if g > 200 and r < 120 and b < 120)
-        return green > 100 and now
-
-    return eventually(settled, 60, "the guest's prompt, standing still", pause=0.5)
 
 
 class TheMainJob(unittest.TestCase):
@@ -84,14 +68,14 @@ class TheMainJob(unittest.TestCase):
             browser._emulate()
             canvas(browser)
 
-            before = wait_for_prompt(site, name)
+            before = wait_for_prompt(lambda: site.screendump(name))
             self.settle_at_scale_1(browser)
             self.same_picture(browser, before)
             browser.save("desktop-before")
 
             browser.one("canvas").click()
             browser.type("echo seen in the guest")
-            after = wait_for_prompt(site, name, unlike=before)
+            after = wait_for_prompt(lambda: site.screendump(name), unlike=before)
             self.same_picture(browser, after)
             browser.save("desktop-after")
 
@@ -206,8 +190,6 @@ class TwoViewers(unittest.TestCase):
         with Site() as site:
             session = site.running()
             token = site.token(session)
-            from harness import Vnc
-
             with Vnc(site.websocket(token)) as one, Vnc(site.websocket(token)) as other:
                 one.type("echo shared")
 

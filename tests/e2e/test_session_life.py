@@ -9,7 +9,15 @@ import subprocess
 import time
 import unittest
 
-from harness import CGI, SERVICE_USER, Site, Vnc, WebSocketRefused, eventually
+from harness import (
+    CGI,
+    SERVICE_USER,
+    Site,
+    Vnc,
+    WebSocketRefused,
+    eventually,
+    wait_for_prompt,
+)
 
 
 def kill(process, how=signal.SIGKILL):
@@ -62,18 +70,9 @@ class NothingIsLeft(unittest.TestCase):
         with Site() as site:
             name = site.running()["name"]
             with Vnc.of(site, name) as vnc:
-                # Typed until somebody is there to read it.
-                def typed():
-                    if not site.vnc_socket(name).exists():
-                        return True
-                    try:
-                        vnc.type("poweroff\n")
-                    except OSError:
-                        return True
-                    return False
-
-                eventually(typed, 60, "the guest's end", pause=1)
-            ended = site.wait_state(name, "ended")
+                wait_for_prompt(vnc.screen)
+                vnc.type("poweroff\n")
+                ended = site.wait_state(name, "ended")
             self.assertEqual(ended["reason"], "The machine was shut down from within.")
             self.gone(site, name, 1)
 
