@@ -97,7 +97,8 @@ static void check_left(const char *user, const char *address, int places)
 
 		assert_int_equal(reserve(user, address, &e), -1);
 		assert_int_equal(e.code, ERR_THROTTLED);
-		assert_true(e.retry_after >= 890 && e.retry_after <= 900);
+		assert_in_range(e.retry_after, 1,
+				config.login_failures_window);
 	}
 }
 
@@ -232,8 +233,10 @@ static void what_is_older_than_the_window_is_forgotten(void **state)
 	size_t removed;
 
 	(void)state;
+	/* Less than the time since the start of any host that runs this. */
+	set("login_failures_window", "30");
 	check_left("ann", "192.0.2.1", 5);
-	move_times(-899000);
+	move_times(-29000);
 	assert_int_equal(reserve("ann", "192.0.2.1", &e), -1);
 	assert_in_range(e.retry_after, 1, 2);
 	assert_int_equal(throttle_purge(&store, &removed, &e), 0);
