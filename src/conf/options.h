@@ -59,6 +59,11 @@
 	  "the websockify program: a path, or a name found in /usr/bin")       \
 	X(PATH, dir_libexec, "/usr/libexec/qemu-web-desktop", 0, 0,            \
 	  "the service's own helper programs: qwd-net")                        \
+	X(ENUM, launcher, "auto", 0, 0,                                        \
+	  "auto|fork|systemd: who starts what outlives a request: itself, or " \
+	  "systemd's units; auto: these where their sockets are")              \
+	X(PATH, dir_launcher, "/run/qemu-web-desktop/launch", 0, 0,            \
+	  "sockets of systemd's units: session and gateway")                   \
 	X(PATH, machines_conf, "", 0, 0,                                       \
 	  "list of machines (empty: machines.conf beside config.conf)")        \
 	X(STR, machine, "", 0, 255, "machine that a start by hand uses")       \

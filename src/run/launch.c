@@ -4,9 +4,13 @@
 
 #include "base/log.h"
 #include "run/control.h"
-#include "sys/child.h"
+#include "session/launcher.h"
 #include "sys/clock.h"
 #include "sys/file.h"
+#include "sys/handover.h"
+
+/* Until systemd has started the unit; nobody waits for us meanwhile. */
+enum { START_MS = 30 * 1000 };
 
 static void mark_failed(const struct store *st, struct session *s)
 {
@@ -43,8 +47,8 @@ static int start(const struct store *st, const struct session *s,
 	owner.err = log;
 	owner.keep = fds;
 	owner.keep_count = 2;
-	owner.detach = true;
-	return child_start(&owner, e);
+	return launcher_start(st->config, LAUNCHER_SESSION, &owner, START_MS,
+			      e);
 }
 
 int launch_owner(const struct store *st, struct session *s, int lock,
@@ -56,5 +60,35 @@ int launch_owner(const struct store *st, struct session *s, int lock,
 	    start(st, s, (const int[]){ lock, control }, options, e) == 0)
 		return 0;
 	mark_failed(st, s);
+	return -1;
+}
+
+static int become(const char *role, struct handover *h, struct err *e)
+{
+	struct child c = CHILD_INIT;
+
+	if (h->argv.failed || strncmp(h->argv.list[1], "--", 2) != 0 ||
+	    strcmp(h->argv.list[1] + 2, role) != 0)
+		return err_set(e, ERR_FORBIDDEN,
+			       "something else than a %s was handed over",
+			       role);
+	c.argv = &h->argv;
+	c.err = STDERR_FILENO;
+	c.keep = h->fds;
+	c.keep_count = h->count;
+	return child_become(&c, e);
+}
+
+int launch_handed_over(const char *role, struct err *e)
+{
+	struct handover h;
+	int fd = handover_connection(e);
+
+	if (fd < 0 || handover_receive(fd, "/proc/self/exe", &h, e) < 0)
+		return -1;
+	(void)!become(role, &h, e);
+	for (size_t i = 0; i < h.count; i++)
+		close(h.fds[i]);
+	argv_release(&h.argv);
 	return -1;
 }

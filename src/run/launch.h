@@ -17,4 +17,11 @@ MUST_CHECK int launch_owner(const struct store *st, struct session *s,
 			    int lock, const char *const *options,
 			    struct err *e);
 
+/*
+ * The other side, in a process that systemd has started for a connection
+ * (session/launcher.h): becomes what was handed over, this program with
+ * arguments of which the first must be --ROLE.  Returns only on failure.
+ */
+MUST_CHECK int launch_handed_over(const char *role, struct err *e);
+
 #endif

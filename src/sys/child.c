@@ -231,19 +231,39 @@ static void wait_for(pid_t pid)
 		;
 }
 
-pid_t child_start(const struct child *c, struct err *e)
+static int make_plan(const struct child *c, struct plan *ret, struct err *e)
 {
-	struct plan p = { .c = c, .parent = getpid() };
-	int report[2];
-	pid_t pid;
-	int code;
-
+	*ret = (struct plan){ .c = c, .parent = getpid() };
 	if (c->argv->failed || c->argv->count == 0 ||
 	    c->argv->list[0][0] != '/')
 		return err_set(e, ERR_SYSTEM, "bad argument vector");
 	if (c->keep_count > KEEP_MAX)
 		return err_set(e, ERR_SYSTEM, "too many descriptors");
-	if (plan_environment(&p, e) < 0)
+	return plan_environment(ret, e);
+}
+
+int child_become(const struct child *c, struct err *e)
+{
+	struct child this = *c;
+	struct plan p;
+
+	this.detach = true; /* no parent to die with */
+	if (make_plan(&this, &p, e) < 0)
+		return -1;
+	p.report = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (p.report < 0)
+		return err_sys(e, "/dev/null");
+	become(&p);
+}
+
+pid_t child_start(const struct child *c, struct err *e)
+{
+	struct plan p;
+	int report[2];
+	pid_t pid;
+	int code;
+
+	if (make_plan(c, &p, e) < 0)
 		return -1;
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return err_sys(e, "pipe");

@@ -57,6 +57,13 @@ struct child {
 MUST_CHECK pid_t child_start(const struct child *c, struct err *e);
 
 /*
+ * Become that program instead, in this process (execve(2)), with all that is
+ * said above but the parent's death.  Returns only where it cannot be begun;
+ * if the program cannot be run, the process ends with status 127.
+ */
+MUST_CHECK int child_become(const struct child *c, struct err *e);
+
+/*
  * Start, feed `input` (may be NULL) to its standard input, collect standard
  * output into `output` and standard error into `errors` (each may be NULL),
  * and wait at most `deadline_ms`; then SIGKILL.  *ret_status is 0..255, or

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 
 #include "base/text.h"
+#include "session/launcher.h"
 #include "sys/child.h"
 #include "sys/file.h"
 
@@ -45,8 +46,7 @@ static int start_keeper(const struct store *st, int lock, const char *origin,
 	keeper.err = log;
 	keeper.keep = &lock;
 	keeper.keep_count = 1;
-	keeper.detach = true;
-	return child_start(&keeper, e) < 0 ? -1 : 0;
+	return launcher_start(st->config, LAUNCHER_GATEWAY, &keeper, 0, e);
 }
 
 int gateway_ensure(const struct store *st, const char *origin,

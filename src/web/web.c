@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "sys/user.h"
 #include "web/actions.h"
 #include "web/page.h"
 
@@ -67,7 +68,8 @@ static int answer(struct visit *v, struct err *e)
 	int result = request_read(&v->request, environ, STDIN_FILENO, &unread);
 
 	v->reply.secret_url = form_get(&v->request.query, "ticket") != NULL;
-	if (config_init(&v->config, e) < 0 || configure(v, e) < 0 ||
+	if (config_init(&v->config, e) < 0 || user_settle(e) < 0 ||
+	    configure(v, e) < 0 ||
 	    request_admit(&v->request, &v->config, e) < 0)
 		return -1;
 	if (v->request.method == METHOD_OTHER)
