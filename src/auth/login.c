@@ -94,6 +94,23 @@ static int read_identity(const json_t *login, struct identity *ret,
 	return 0;
 }
 
+/* ERR_LOGIN if the login `file` was last used login_idle seconds ago, or
+ * more.  What was used in the future (the clock was set back) passes: the
+ * lifetime ends it. */
+static int check_use(const struct store *st, int dir, const char *file,
+		     struct err *e)
+{
+	struct stat stat;
+
+	if (fstatat(dir, file, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? err_set(e, ERR_LOGIN,
+						 "no such login") :
+					 err_sys(e, "cannot look at a login");
+	if (clock_wall() - stat.st_mtime >= st->config->login_idle)
+		return err_set(e, ERR_LOGIN, "the login was not used");
+	return 0;
+}
+
 /* Read the login `file`: ERR_LOGIN unless it is whole and valid now. */
 static int read_login(const struct store *st, int dir, const char *file,
 		      struct identity *ret, struct err *e)
@@ -120,6 +137,8 @@ static int read_login(const struct store *st, int dir, const char *file,
 		return err_set(e, ERR_LOGIN, "the login has expired");
 	if (!who.method[0] && access_logins_checked(st->config))
 		return err_set(e, ERR_LOGIN, "the login was never checked");
+	if (check_use(st, dir, file, e) < 0)
+		return -1;
 	*ret = who;
 	ret->admin = access_is_admin(st->config, &who);
 	return 0;
@@ -137,6 +156,29 @@ int login_find(const struct store *st, const char *cookie,
 	if (dir < 0)
 		return -1;
 	return read_login(st, dir, hash.text, ret, e);
+}
+
+int login_use(const struct store *st, const char *cookie, struct err *e)
+{
+	AUTO_CLOSE int dir = open_logins(st, e);
+	long long step = st->config->login_idle / 4;
+	long long now = clock_wall();
+	struct stat stat;
+	struct hash hash;
+
+	if (dir < 0)
+		return -1;
+	if (step > LOGIN_STEP_S)
+		step = LOGIN_STEP_S;
+	if (!hash_of(cookie, &hash) ||
+	    fstatat(dir, hash.text, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0; /* it has ended */
+	if (stat.st_mtime <= now && now - stat.st_mtime < step)
+		return 0;
+	if (utimensat(dir, hash.text, NULL, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    errno != ENOENT)
+		return err_sys(e, "cannot note that a login is used");
+	return 0;
 }
 
 int login_end(const struct store *st, const char *cookie, struct err *e)

@@ -9,8 +9,10 @@
  *      "groups": "staff\n", "created": SECONDS, "expires": SECONDS}
  *
  * A login lasts login_lifetime seconds from its start, however much it is
- * used.  What a method of login has not checked (method "") is no login any
- * more once logins are checked.
+ * used, and login_idle seconds from its last use, to within LOGIN_STEP_S: the
+ * last use is the time of the file's last change, which is set anew only where
+ * it is older than that, so that few requests write.  What a method of login
+ * has not checked (method "") is no login any more once logins are checked.
  */
 #ifndef QWD_AUTH_LOGIN_H
 #define QWD_AUTH_LOGIN_H
@@ -22,6 +24,7 @@
 
 enum {
 	LOGIN_COOKIE_SIZE = 33, /* 32 characters of 5 bits, and a NUL */
+	LOGIN_STEP_S = 60,      /* or a quarter of login_idle, if that is less */
 };
 
 /* Log `who` in, who has proved to be that user.  The cookie's value goes to
@@ -31,11 +34,16 @@ MUST_CHECK int login_start(const struct store *st, const struct identity *who,
 
 /*
  * Who is behind `cookie`, and whether that is an administrator.  ERR_LOGIN if
- * the cookie is malformed, unknown, expired or its file is damaged;
- * ERR_SYSTEM if that cannot be found out.
+ * the cookie is malformed, unknown, expired, was not used for too long, or its
+ * file is damaged; ERR_SYSTEM if that cannot be found out.
  */
 MUST_CHECK int login_find(const struct store *st, const char *cookie,
 			  struct identity *ret, struct err *e);
+
+/* The login, which login_find() has found, is in use.  One that has ended
+ * meanwhile is fine. */
+MUST_CHECK int login_use(const struct store *st, const char *cookie,
+			 struct err *e);
 
 /* Forget a login.  One that is unknown is fine. */
 MUST_CHECK int login_end(const struct store *st, const char *cookie,

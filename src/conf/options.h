@@ -197,8 +197,10 @@
 	  "login_failures_window")                                             \
 	X(INT, login_failures_window, 900, 10, 86400,                          \
 	  "seconds for which a failed login counts")                           \
-	X(INT, login_lifetime, 28800, 60, 604800,                              \
+	X(INT, login_lifetime, 43200, 60, 604800,                              \
 	  "seconds after which a user has to log in again")                    \
+	X(INT, login_idle, 1800, 60, 604800,                                   \
+	  "the same if nothing was asked for in the meantime")                 \
 	X(PATH, service_secret, "", 0, 0,                                      \
 	  "file with the secret of this service, made by qwdctl "              \
 	  "secret (empty: secret below dir_service)")                          \

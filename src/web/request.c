@@ -26,6 +26,7 @@ enum { HEADER_MAX = 8192 };
 	X(HTTP_HOST)                                                           \
 	X(HTTP_ORIGIN)                                                         \
 	X(HTTP_SEC_FETCH_SITE)                                                 \
+	X(HTTP_SEC_FETCH_DEST)                                                 \
 	X(HTTP_COOKIE)                                                         \
 	X(HTTP_ACCEPT)                                                         \
 	X(HTTP_X_FORWARDED_FOR)                                                \
@@ -136,6 +137,7 @@ static void describe(struct request *r, const struct environment *env)
 	r->host = v[HTTP_HOST];
 	r->origin = v[HTTP_ORIGIN];
 	r->fetch_site = v[HTTP_SEC_FETCH_SITE];
+	r->by_script = strcmp(or_empty(v[HTTP_SEC_FETCH_DEST]), "empty") == 0;
 	r->cookie = v[HTTP_COOKIE];
 	if (v[REMOTE_USER] && *v[REMOTE_USER])
 		r->remote_user = v[REMOTE_USER];

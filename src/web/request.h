@@ -26,6 +26,7 @@ struct request {
 	enum request_method method;
 	bool https;          /* as the web server says */
 	bool wants_json;     /* Accept: see request_read() */
+	bool by_script;      /* a page's script asks (Sec-Fetch-Dest: empty) */
 	bool peer_is_local;  /* REMOTE_ADDR is a loopback address */
 	bool forwarded;      /* X-Forwarded-For, Forwarded or Via is there */
 	char id[REQUEST_ID_SIZE]; /* UNIQUE_ID, or one of ours; for the log */

@@ -13,6 +13,17 @@ const char *visit_remote_user(const struct visit *v)
 	return v->config.check_user_remote ? v->request.remote_user : NULL;
 }
 
+/* What a page's script looks up by itself is no use of the login. */
+static void note_use(const struct visit *v)
+{
+	struct err e = ERR_INIT;
+
+	if (v->request.by_script && v->request.method != METHOD_POST)
+		return;
+	if (login_use(&v->store, v->cookie, &e) < 0)
+		log_error("login", &e);
+}
+
 static int recognise_cookie(struct visit *v, struct err *e)
 {
 	const char *name = reply_cookie_name(v->request.https);
@@ -25,6 +36,7 @@ static int recognise_cookie(struct visit *v, struct err *e)
 		return -1;
 	if (login_find(&v->store, cookie, &v->who, &failure) == 0) {
 		memcpy(v->cookie, cookie, sizeof(v->cookie));
+		note_use(v);
 		return 0;
 	}
 	if (failure.code == ERR_LOGIN)

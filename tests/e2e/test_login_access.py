@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import time
@@ -180,6 +181,33 @@ class Access(unittest.TestCase):
             self.assertRegex(answer.headers["Set-Cookie"], r"^qwd=; .*Max-Age=0$")
             self.assertEqual(client.cookies, {})
             self.assertFalse(self.cookie_is_good(second))
+
+    def test_a_login_that_is_not_used_ends(self):
+        """SR6: idle for login_idle seconds; each use renews it, but what a
+        page's script asks by itself is none, and few uses write."""
+        client = self.logged_in("alice")
+        path = self.login_file("alice")
+
+        def age(seconds):
+            os.utime(path, (time.time() - seconds,) * 2)
+            return path.stat().st_mtime_ns
+
+        def used(**headers):
+            self.assertEqual(client.get(CGI + "?manage=1", headers=headers).status, 200)
+            return path.stat().st_mtime_ns
+
+        self.assertEqual(used(), path.stat().st_mtime_ns)
+        before = age(30)
+        self.assertEqual(used(), before)
+        before = age(1700)
+        self.assertEqual(used(**{"Sec-Fetch-Dest": "empty"}), before)
+        self.assertGreater(used(**{"Sec-Fetch-Dest": "document"}), before)
+        age(1800)
+        self.assertEqual(client.get(CGI + "?manage=1").status, 401)
+        self.site.configure(login_idle=7200)
+        self.assertEqual(client.get(CGI + "?manage=1").status, 200)
+        self.site.configure(login_idle=None)
+        self.assertEqual(client.post_form({"logout": "1"}).status, 200)
 
     def test_a_link_or_another_site_logs_nobody_in_or_out(self):
         client = self.logged_in("alice")

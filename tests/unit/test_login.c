@@ -243,10 +243,73 @@ static void a_login_that_was_not_checked_is_none_once_logins_are(void **state)
 	assert_true(who.admin);
 	set("login_lifetime", "60");
 	check_unknown(checked); /* it would be good for longer */
-	set("login_lifetime", "28800");
+	set("login_lifetime", "43200");
 	set("check_user_remote", "no");
 	assert_int_equal(login_end(&store, checked, &e), 0);
 	assert_int_equal(login_end(&store, unchecked, &e), 0);
+}
+
+/* The login's last use was `age` seconds ago, as far as its file tells. */
+static void make_older(const char *file, long long age)
+{
+	struct timespec times[2] = {
+		{ .tv_sec = clock_wall() - age },
+		{ .tv_sec = clock_wall() - age },
+	};
+
+	assert_int_equal(utimensat(scratch_fd, file, times, 0), 0);
+}
+
+static struct timespec last_use(const char *file)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(scratch_fd, file, &st, 0), 0);
+	return st.st_mtim;
+}
+
+/* SR6 */
+static void a_login_that_is_not_used_ends_and_use_seldom_writes(void **state)
+{
+	char cookie[LOGIN_COOKIE_SIZE];
+	struct err e = ERR_INIT;
+	struct timespec before;
+	struct timespec after;
+	struct identity who;
+	char file[512];
+	size_t removed;
+
+	(void)state;
+	assert_int_equal(start("ann", cookie, &e), 0);
+	only_login(file, sizeof(file));
+	/* Used a moment ago: nothing is written. */
+	before = last_use(file);
+	assert_int_equal(login_use(&store, cookie, &e), 0);
+	after = last_use(file);
+	assert_memory_equal(&before, &after, sizeof(before));
+	/* Looking is no use; a use counts from now on. */
+	make_older(file, 1790);
+	assert_int_equal(login_find(&store, cookie, &who, &e), 0);
+	assert_true(clock_wall() - last_use(file).tv_sec >= 1790);
+	assert_int_equal(login_use(&store, cookie, &e), 0);
+	assert_true(clock_wall() - last_use(file).tv_sec < 1790);
+	/* The clock was set back: the last use is now, not in the future. */
+	make_older(file, -5000);
+	assert_int_equal(login_find(&store, cookie, &who, &e), 0);
+	assert_int_equal(login_use(&store, cookie, &e), 0);
+	assert_true(last_use(file).tv_sec <= clock_wall());
+	set("login_idle", "100");
+	make_older(file, 30);
+	assert_int_equal(login_use(&store, cookie, &e), 0);
+	assert_true(clock_wall() - last_use(file).tv_sec < 30);
+	make_older(file, 100);
+	check_unknown(cookie);
+	set("login_idle", "1800");
+	make_older(file, 1800);
+	check_unknown(cookie);
+	assert_int_equal(login_purge(&store, &removed, &e), 0);
+	assert_int_equal(removed, 1);
+	assert_int_equal(login_use(&store, cookie, &e), 0); /* it has ended */
 }
 
 static void a_folder_of_logins_that_others_may_enter_is_refused(void **state)
@@ -275,6 +338,8 @@ int main(void)
 		cmocka_unit_test(a_valid_login_survives_the_purge),
 		cmocka_unit_test(
 			a_login_that_was_not_checked_is_none_once_logins_are),
+		cmocka_unit_test(
+			a_login_that_is_not_used_ends_and_use_seldom_writes),
 		cmocka_unit_test(
 			a_folder_of_logins_that_others_may_enter_is_refused),
 	};

@@ -65,13 +65,14 @@ static void the_environment_is_understood(void **state)
 				    "QUERY_STRING=session=a&confirm=stop",
 				    "HTTP_VIA=1.1 proxy", "HTTP_HOST=h",
 				    "UNIQUE_ID=abc@-_", "HTTP_HOST=second",
-				    NULL },
+				    "HTTP_SEC_FETCH_DEST=empty", NULL },
 	     "");
 	assert_int_equal(r.method, METHOD_GET);
 	assert_true(r.https);
 	assert_false(r.peer_is_local);
 	assert_true(r.forwarded);
 	assert_false(r.wants_json);
+	assert_true(r.by_script);
 	assert_string_equal(r.remote, "192.0.2.7");
 	assert_string_equal(r.host, "h");
 	assert_string_equal(r.id, "abc@-_");
@@ -93,6 +94,7 @@ static void an_empty_environment_is_no_known_method(void **state)
 	assert_false(r.https);
 	assert_false(r.peer_is_local);
 	assert_false(r.forwarded);
+	assert_false(r.by_script);
 	assert_string_equal(r.remote, "");
 	assert_true(strlen(r.id) > 0);
 	request_release(&r);
