@@ -2,20 +2,18 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+#include "sys/core.h"
 
 enum { CPU_S = 5 }; /* a login takes some milliseconds */
 
 int limits_set(struct err *e)
 {
-	const struct rlimit none = { 0, 0 };
-
-	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return err_sys(e, "cannot do without core files");
+	if (core_forbid(e) < 0)
+		return -1;
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
 	    setenv("LDAPNOINIT", "1", 1) < 0)
 		return err_sys(e, "cannot set up");

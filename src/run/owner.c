@@ -14,6 +14,7 @@
 #include "run/owner_state.h"
 #include "run/purge.h"
 #include "sys/clock.h"
+#include "sys/core.h"
 #include "sys/file.h"
 #include "vm/accel.h"
 #include "vm/gateway.h"
@@ -359,7 +360,7 @@ int owner_main(int argc, char **argv)
 	for (size_t i = 0; i < OWNER_CLIENTS; i++)
 		o.clients[i] = -1;
 	umask(077);
-	if (adopt(&o, argc, argv, &e) < 0) {
+	if (core_forbid(&e) < 0 || adopt(&o, argc, argv, &e) < 0) {
 		log_error("adopt", &e);
 		return 1;
 	}

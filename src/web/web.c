@@ -2,11 +2,10 @@
 
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "sys/core.h"
 #include "sys/user.h"
 #include "web/actions.h"
 #include "web/page.h"
@@ -91,13 +90,13 @@ static int answer(struct visit *v, struct err *e)
 /* What the web server left us is not for us, nor for our children. */
 static void harden(void)
 {
-	const struct rlimit none = { 0, 0 };
+	struct err e = ERR_INIT;
 
 	umask(077);
 	(void)!chdir("/");
 	closefrom(3);
-	(void)setrlimit(RLIMIT_CORE, &none);
-	(void)prctl(PR_SET_DUMPABLE, 0);
+	if (core_forbid(&e) < 0)
+		log_error("request", &e);
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
