@@ -56,8 +56,8 @@ static bool first_word_is(const char *line, const char *word)
 	       (line[len] == '\0' || strchr(" \t\r:", line[len]));
 }
 
-static void judge(const struct buf *output, int status,
-		  struct auth_result *ret)
+void method_read_custom(const struct buf *output, int status,
+			struct auth_result *ret)
 {
 	char text[OUTPUT_MAX + 1] = "";
 	const char *line;
@@ -90,5 +90,5 @@ void method_custom(const struct auth_request *r,
 
 	if (method_run(r->config->check_user_custom, NULL,
 		       request_of(r, previous), &output, ms, &status, ret))
-		judge(&output, status, ret);
+		method_read_custom(&output, status, ret);
 }

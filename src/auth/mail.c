@@ -157,8 +157,8 @@ static int read_password(const char *path, struct buf *out, struct err *e)
 	return 0;
 }
 
-static int judge(const char *text, size_t len, struct mail_answer *ret,
-		 struct err *e)
+int mail_read_answer(const char *text, size_t len, struct mail_answer *ret,
+		     struct err *e)
 {
 	AUTO_JSON json_t *answer = json_parse_object(text, len, e);
 	const char *message;
@@ -204,7 +204,7 @@ static int run(const struct config *c, const char *input,
 	if (status > 2 || buf_failed(&output) || output.len == 0)
 		return err_set(e, ERR_SYSTEM, "qwd-net ended with status %d",
 			       status);
-	return judge(buf_str(&output), output.len, ret, e);
+	return mail_read_answer(buf_str(&output), output.len, ret, e);
 }
 
 static void wipe(struct buf *b)

@@ -67,6 +67,10 @@ struct mail_answer {
 	char message[256];
 };
 
+/* What qwd-net's answer of `len` bytes says; as mail_send(). */
+MUST_CHECK int mail_read_answer(const char *text, size_t len,
+				struct mail_answer *ret, struct err *e);
+
 /*
  * Send it.  0 if the server has taken or refused it: which of them can tell
  * whether the recipient exists, so no visitor may learn it.  ERR_CONFIG if

@@ -42,6 +42,13 @@ void method_custom(const struct auth_request *r,
 		   const struct auth_result *previous, int ms,
 		   struct auth_result *ret);
 
+/* What the program's output, of at most 4 KiB, and its exit status say. */
+void method_read_custom(const struct buf *output, int status,
+			struct auth_result *ret);
+
+/* What the output of a qwd-net that was asked about a login says. */
+void method_read_answer(const struct buf *output, struct auth_result *ret);
+
 /* Set verdict and reason. */
 void method_say(struct auth_result *ret, enum auth_verdict verdict,
 		const char *reason);

@@ -116,13 +116,14 @@ static int receive(int fd, unsigned char *bytes, size_t len,
 	return 0;
 }
 
-static int read_answer(int fd, long long deadline, bool *ret_good,
-		       struct err *e)
+int saslauthd_read_answer(int fd, long long deadline, bool *ret_good,
+			  struct err *e)
 {
 	unsigned char head[2];
 	unsigned char text[ANSWER_MAX];
 	size_t len;
 
+	*ret_good = false;
 	if (receive(fd, head, sizeof(head), deadline, e) < 0)
 		return -1;
 	len = (size_t)head[0] << 8 | head[1];
@@ -155,5 +156,6 @@ int saslauthd_check(const char *path, const char *user, const char *password,
 	else
 		result = send_all(fd, &m, deadline, e);
 	explicit_bzero(&m, sizeof(m));
-	return result < 0 ? -1 : read_answer(fd, deadline, ret_good, e);
+	return result < 0 ? -1 :
+			    saslauthd_read_answer(fd, deadline, ret_good, e);
 }

@@ -26,4 +26,9 @@ MUST_CHECK int saslauthd_check(const char *path, const char *user,
 			       const char *password, int ms, bool *ret_good,
 			       struct err *e);
 
+/* Its second half: read the answer from the socket `fd`, until `deadline` (by
+ * clock_boot_ms()). */
+MUST_CHECK int saslauthd_read_answer(int fd, long long deadline, bool *ret_good,
+				     struct err *e);
+
 #endif

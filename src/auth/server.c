@@ -52,7 +52,7 @@ static void take_identity(const json_t *answer, struct auth_result *ret)
 	}
 }
 
-static void read_answer(const struct buf *output, struct auth_result *ret)
+void method_read_answer(const struct buf *output, struct auth_result *ret)
 {
 	struct err e = ERR_INIT;
 	AUTO_JSON json_t *answer =
@@ -93,7 +93,7 @@ static void ask(const struct auth_request *r, const char *verb,
 		return;
 	}
 	if (method_run(program, verb, request, &output, ms, &status, ret))
-		read_answer(&output, ret);
+		method_read_answer(&output, ret);
 }
 
 /* What all verbs want.  A deadline that is nearer than login_timeout leaves
