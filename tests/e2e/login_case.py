@@ -11,7 +11,7 @@ import unittest
 
 import net_case
 import net_servers as net
-from harness import CGI, Site
+from harness import CGI, TREE, Site
 from login_servers import LOCAL_USER, LocalAccount, Saslauthd
 
 PASSWORD = net.PASSWORD
@@ -22,6 +22,14 @@ METHODS = ("imap", "smtp", "ldap", "local")
 WAYS = [(method, tls) for method in ("imap", "smtp", "ldap") for tls in ("tls", "starttls")] + \
     [("local", "tls")]
 USER = {"imap": "alice", "smtp": "alice", "ldap": "alice", "local": LOCAL_USER}
+
+
+def snippet(after, number=0):
+    """A block of lines of the page about single sign-on: the first, or a later
+    one, behind a heading."""
+    text = (TREE / "src/doc/logins/single-sign-on.md").read_text().split(f"## {after}\n", 1)[1]
+    block = re.findall(r"\n((?:    .*\n)+)", text)[number]
+    return "".join(line[4:] + "\n" for line in block.splitlines())
 
 
 class World:

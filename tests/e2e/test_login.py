@@ -16,7 +16,7 @@ import net_fakes
 import net_servers as net
 from harness import CGI, HOME, TREE, Site
 from login_case import (
-    OPEN, OUTAGE, PASSWORD, USER, WAYS, WRONG, LoginCase, off, options_of, world)
+    OPEN, OUTAGE, PASSWORD, USER, WAYS, WRONG, LoginCase, off, options_of, snippet, world)
 from login_servers import LOCAL_USER, Program, apache_passwords
 
 
@@ -250,12 +250,6 @@ LoadModule auth_basic_module /usr/lib/apache2/modules/mod_auth_basic.so
 LoadModule authn_core_module /usr/lib/apache2/modules/mod_authn_core.so
 LoadModule authn_file_module /usr/lib/apache2/modules/mod_authn_file.so
 LoadModule authz_user_module /usr/lib/apache2/modules/mod_authz_user.so
-<LocationMatch "^/(cgi-bin|qemu-web-desktop)/">
-    AuthType Basic
-    AuthName "Desktops"
-    AuthUserFile "%s"
-    Require valid-user
-</LocationMatch>
 """
 
 
@@ -273,7 +267,8 @@ class SingleSignOn(unittest.TestCase):
             apache_passwords(users, ["ann", "bob", "root", "in valid*"])
             site.site("stop")
             with open(site.dir / "etc/httpd.conf", "a", encoding="utf-8") as f:
-                f.write(BASIC % users)
+                f.write(BASIC + snippet("Passwords of Apache's own, to try it").replace(
+                    "/etc/apache2/desktop-users", str(users)))
             site.site("start")
             self.pages(site)
             self.with_a_program(site)
