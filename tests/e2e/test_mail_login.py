@@ -43,8 +43,9 @@ def setUpModule():
     password = os.path.join(directory, "password")
     with open(password, "w", encoding="utf-8") as f:
         f.write(net.PASSWORD + "\n")
-    os.chown(password, 0, SERVICE_USER.pw_gid)
-    os.chmod(password, 0o640)
+    # Its group may be another than its own: kvm's, where there is one.
+    os.chown(password, SERVICE_USER.pw_uid, 0)
+    os.chmod(password, 0o600)
     SERVERS.update(authority=authority, exim=exim, password=password,
                    log=os.path.join(directory, "combined.log"))
 
