@@ -57,7 +57,7 @@ link_flags = $(if $(SANITIZE),$(SANITIZE),$(LINK_HARDENING)) \
 # Small ones statically: each shared library costs every session some 20 kB,
 # and every request a tenth of a millisecond.
 CGI_LIBS := -Wl,-Bstatic -lmd -ljansson -Wl,-Bdynamic -lqrencode
-CTL_LIBS := -ljansson -lmd -lcurl -lcrypto
+CTL_LIBS := -ljansson -lmd -lcurl -lcrypto -larchive
 NET_LIBS := -ljansson -lmd -lcurl -lldap -llber -lcrypto
 
 # ---- Sources ----------------------------------------------------------------

@@ -15,7 +15,8 @@ enum ctl_status {
 	CTL_NOTHING = 3, /* there was nothing to do */
 };
 
-/* download [--force] [NAME...]: fetch images, then refresh. */
+/* download [--force] [--jobs=N] [--dry-run] [--quiet] [NAME...]: fetch images,
+ * then refresh. */
 MUST_CHECK int ctl_download(const struct config *c, int argc, char **argv);
 
 /* refresh: examine the images and write the catalogue. */

@@ -1,12 +1,15 @@
 /*
  * One machine's image, from its url into dir_machines.
  *
- * The image is written to ".NAME.part" beside, and takes its name when it is
- * whole: its length, its sha256 and its header have been checked, it is on the
- * disk (fsync), readable by everybody (0644) and has the server's time.  Before
- * that the old file stands; after a failure there is no part left.
+ * What comes is written to ".NAME.part" beside (ctl/part.h), which a later
+ * download goes on with if this one breaks off and the server tells versions
+ * of the file apart; a packed one is unpacked into ".NAME.new".  The image
+ * takes its name when it is whole: its length, its sha256 and its header have
+ * been checked, it is on the disk (fsync), readable by everybody (0644) and
+ * has the server's time.  Before that the old file stands.
  *
- * ".NAME.url" beside holds the url that the file came from.
+ * The sha256 is that of the file at the url.  Where machines.conf gives none,
+ * a list SHA256SUMS beside it counts.
  */
 #ifndef QWD_CTL_DOWNLOAD_MACHINE_H
 #define QWD_CTL_DOWNLOAD_MACHINE_H
@@ -16,24 +19,32 @@
 
 #include "base/err.h"
 #include "conf/machines.h"
+#include "ctl/progress.h"
 
 struct download {
 	int dirfd;         /* dir_machines, locked by the caller */
 	const char *proxy; /* service_proxy */
 	bool force;        /* fetch what is there already, too */
-	bool show;         /* progress, on standard error */
+	bool dry_run;      /* fetch nothing */
+	struct progress *progress;
 	const volatile sig_atomic_t *stop;
 };
 
+enum download_result {
+	DOWNLOAD_UNCHANGED,
+	DOWNLOAD_FETCHED,
+	DOWNLOAD_WOULD_ASK, /* dry_run: the server is to be asked */
+};
+
 /*
- * Fetch the image unless it is there: its sha256 is the wanted one, or (where
- * none is given) it came from this url, is usable, and the server has nothing
- * newer.  *ret_size gets its size in bytes, or -1 if there was nothing to
- * fetch.  ERR_CONFLICT if it was stopped; else the reason as the end of a
- * sentence that begins with the machine's name.
+ * Fetch the image unless it is there: the wanted sum is its own, or it came
+ * from this url, is usable, and the server has nothing newer.  *ret_size gets
+ * the bytes of what was fetched.  ERR_CONFLICT if it was stopped; else the
+ * reason as the end of a sentence that begins with the machine's name.
  */
 MUST_CHECK int download_machine(const struct download *d,
 				const struct machine *machine,
+				enum download_result *ret,
 				long long *ret_size, struct err *e);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "ctl/ctl.h"
+#include "ctl/unpack.h"
 
 static int help(const struct config *c, int argc, char **argv);
 static int version(const struct config *c, int argc, char **argv);
@@ -16,7 +17,8 @@ static const struct command {
 	const char *help; /* NULL: another name of the one before */
 } commands[] = {
 	{ "download", ctl_download, true,
-	  "[--force] [NAME...]   fetch machines that have a url, then refresh" },
+	  "[--force] [--jobs=N] [--dry-run] [--quiet] [NAME...]\n"
+	  "                                  fetch machines, then refresh" },
 	{ "update", ctl_download, true, NULL },
 	{ "refresh", ctl_refresh, true,
 	  "                      examine the machines and list them" },
@@ -32,6 +34,7 @@ static const struct command {
 	  "                      make the service's secret, once" },
 	{ "config", ctl_config, true,
 	  "[--defaults]          print all options and their values" },
+	{ "unpack-worker", ctl_unpack_worker, false, NULL },
 	{ "help", help, false, "                      this text" },
 	{ "version", version, false, "                      the version" },
 };

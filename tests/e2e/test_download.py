@@ -47,6 +47,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path.startswith("http://"):  # we are the proxy
             path = "/" + path.split("/", 3)[3]
         name = path[1:].split("/")[0].replace("-", "_")
+        if path.endswith("/SHA256SUMS") or path == "/SHA256SUMS":
+            name = "sums"
         self.close_connection = True
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             getattr(self, "page_" + name)(path)
@@ -74,6 +76,48 @@ class Handler(http.server.BaseHTTPRequestHandler):
                   Last_Modified=email.utils.formatdate(last, usegmt=True))
 
     page_copy = page_disk
+
+    def page_sums(self, path):
+        text = self.server.sums.get(path)
+        if text is None:
+            self.body(b"no", status=404)
+        else:
+            self.body(text.encode())
+
+    def page_versions(self, _):
+        """A file that knows entity tags, dates and ranges; breaks off where
+        the test says so."""
+        data, tag = self.server.disk, self.server.tag
+        if tag and self.headers.get("If-None-Match") == tag:
+            self.send_response(304)
+            self.end_headers()
+            return
+        date = email.utils.formatdate(self.server.last_modified, usegmt=True)
+        known = {"Last_Modified": date}
+        if tag:
+            known["ETag"] = tag
+        first, status, more = 0, 200, {}
+        wanted = self.headers.get("Range")
+        believes = self.server.believes_ranges or (
+            self.headers.get("If-Range") in (tag, date))
+        if wanted and believes:
+            first = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            if first >= len(data):
+                self.body(b"", status=416)
+                return
+            status = 206
+            more["Content_Range"] = f"bytes {first}-{len(data) - 1}/{len(data)}"
+        end = len(data) if self.server.breaks_at is None else max(
+            first, self.server.breaks_at)
+        self.body(data[first:end], status, len(data) - first, **known, **more)
+
+    def page_file(self, path):
+        self.body(self.server.files[path.split("/")[-1].partition("?")[0]])
+
+    def page_together(self, _):
+        """Answers when as many ask as are to ask at once."""
+        self.server.together.wait(20)
+        self.body(DISK)
 
     def page_ignores_condition(self, _):
         self.body(DISK, Last_Modified=email.utils.formatdate(
@@ -159,6 +203,11 @@ class Server(http.server.ThreadingHTTPServer):
         self.headers = []
         self.disk = DISK
         self.last_modified = TIME
+        self.sums = {}
+        self.files = {}
+        self.tag = '"one"'
+        self.breaks_at = None
+        self.believes_ranges = False
         self.hanging = threading.Event()
         self.over = threading.Event()
         self.scheme = "https" if tls else "http"
@@ -256,7 +305,7 @@ class Good(Download):
         result = self.download()
         self.assertEqual(result.status, 0)
         self.assertIn("disk.raw: unchanged\n", result.out)
-        self.assertIn("If-Modified-Since", self.server.headers[1])
+        self.assertIn("If-Modified-Since", self.server.headers[-1])
         self.assertEqual((self.machines / "disk.raw").stat().st_ino, inode)
 
     def test_a_server_without_conditions_makes_no_difference(self):
@@ -460,7 +509,7 @@ class Interrupted(Download):
         self.offer(disk_raw=self.server.url("hangs"),
                    next_raw=self.server.url("disk"))
         process = subprocess.Popen(
-            self.argv(*arguments), env=self.environment, text=True,
+            self.argv("--jobs=1", *arguments), env=self.environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
@@ -504,6 +553,291 @@ class Interrupted(Download):
         self.assertEqual(result.status, 1)
         self.assertIn("qwdctl download: another download is running",
                       result.err)
+
+
+class GoesOn(Download):
+    """A download that broke off, and the next one."""
+
+    HALF = len(DISK) // 2
+
+    def broken(self, **server):
+        for name, value in server.items():
+            setattr(self.server, name, value)
+        self.server.breaks_at = self.HALF
+        self.offer(disk_raw=self.server.url("versions"))
+        result = self.download()
+        self.assertEqual(result.status, 1)
+        self.assertIn("disk.raw: cannot be fetched: transfer closed with",
+                      result.err)
+        self.server.breaks_at = None
+
+    def whole(self, data, requests):
+        result = self.download()
+        self.assertIn("disk.raw: fetched, 1 MB", result.out, result.err)
+        self.assertEqual((self.machines / "disk.raw").read_bytes(), data)
+        self.assertEqual(self.files(), ["disk.raw"])
+        self.assertEqual(
+            [p for p in self.machines.iterdir() if ".part" in p.name], [])
+        got = [h.get("Range") for h, r in
+               zip(self.server.headers, self.server.requests)
+               if r == "/versions"]
+        self.assertEqual(got, requests)
+
+    def test_it_goes_on_by_the_entity_tag(self):
+        self.broken()
+        self.assertEqual(self.files(), [".disk.raw.part"])
+        self.whole(DISK, [None, f"bytes={self.HALF}-"])
+        self.assertEqual(self.server.headers[1]["If-Range"], '"one"')
+
+    def test_it_goes_on_by_the_date_where_the_tag_is_weak_or_missing(self):
+        for tag in 'W/"one"', "":
+            with self.subTest(tag):
+                shutil.rmtree(self.machines, ignore_errors=True)
+                self.server.requests.clear()
+                self.server.headers.clear()
+                self.broken(tag=tag)
+                self.whole(DISK, [None, f"bytes={self.HALF}-"])
+
+    def test_a_file_that_has_changed_is_fetched_from_its_start(self):
+        self.broken()
+        self.server.disk, self.server.tag = OTHER, '"two"'
+        self.server.last_modified += 10
+        self.whole(OTHER, [None, f"bytes={self.HALF}-"])
+
+    def test_a_server_that_mixes_versions_is_not_believed(self):
+        self.broken()
+        self.server.disk, self.server.tag = OTHER, '"two"'
+        self.server.believes_ranges = True
+        result = self.download()
+        self.assertIn("disk.raw: has changed on the server in between",
+                      result.err)
+        self.assertEqual(self.files(), [])
+        self.whole(OTHER, [None, f"bytes={self.HALF}-", None])
+
+    def test_a_file_that_has_become_shorter_is_fetched_from_its_start(self):
+        self.broken()
+        self.server.disk = OTHER[:self.HALF // 2]
+        self.server.believes_ranges = True
+        self.offer(disk_raw=self.server.url("versions"))
+        self.assertEqual(self.download().status, 0)
+        self.assertEqual((self.machines / "disk.raw").read_bytes(),
+                         OTHER[:self.HALF // 2])
+
+    def test_the_part_of_another_url_is_not_gone_on_with(self):
+        self.broken()
+        self.offer(disk_raw=self.server.url("versions?2"))
+        self.server.disk = OTHER
+        Handler.page_versions_2 = Handler.page_versions
+        self.assertEqual(self.download().status, 1)  # no such page
+        self.offer(disk_raw=self.server.url("copy"))
+        self.assertEqual(self.download().status, 0)
+        self.assertEqual((self.machines / "disk.raw").read_bytes(), OTHER)
+        self.assertNotIn("Range", self.server.headers[-1])
+
+    def test_a_part_that_was_changed_is_found_out_by_the_sum(self):
+        self.broken()
+        part = self.machines / ".disk.raw.part"
+        part.write_bytes(bytes(self.HALF))
+        self.offer(disk_raw=(self.server.url("versions"), SHA))
+        result = self.download()
+        self.assertIn("is not the wanted file: its sha256 is", result.err)
+        self.assertEqual(self.files(), [])
+
+    def test_a_signal_keeps_what_can_be_gone_on_with(self):
+        self.broken()
+        self.assertEqual((self.machines / ".disk.raw.part").stat().st_size,
+                         self.HALF)
+
+    def test_an_unchanged_tag_fetches_nothing(self):
+        self.offer(disk_raw=self.server.url("versions"))
+        self.assertEqual(self.download().status, 0)
+        self.server.disk = OTHER
+        self.server.last_modified += 100
+        self.assertIn("disk.raw: unchanged", self.download().out)
+
+
+class Sums(Download):
+    """SHA256SUMS beside the image."""
+
+    def test_the_right_sum_is_accepted_in_each_form(self):
+        for line in (f"{SHA}  disk\n", f"{SHA.upper()} *disk\n",
+                     f"{SHA}  ./disk\n", f"SHA256 (disk) = {SHA}\r\n",
+                     f"{'0' * 64}  disk2\n{SHA}  disk\n"):
+            with self.subTest(line):
+                self.server.sums["/SHA256SUMS"] = line
+                self.offer(disk_raw=self.server.url("disk"))
+                self.assertEqual(self.download("--force").status, 0)
+
+    def test_a_wrong_sum_is_refused(self):
+        self.server.sums["/SHA256SUMS"] = f"{'0' * 64}  disk\n"
+        self.refused("disk", "is not the wanted file: its sha256 is " + SHA)
+
+    def test_a_list_without_the_file_says_nothing(self):
+        self.server.sums["/SHA256SUMS"] = f"{'0' * 64}  disk.raw\njunk\n"
+        self.offer(disk_raw=self.server.url("disk"))
+        self.assertEqual(self.download().status, 0)
+
+    def test_an_enormous_list_is_refused(self):
+        self.server.sums["/SHA256SUMS"] = "x" * (2 << 20)
+        self.refused("disk", "its list SHA256SUMS: is larger than the 1 MB")
+
+    def test_where_the_sum_is_configured_no_list_is_asked_for(self):
+        self.offer(disk_raw=(self.server.url("disk"), SHA))
+        self.assertEqual(self.download().status, 0)
+        self.assertEqual(self.server.requests, ["/disk"])
+
+
+class Packed(Download):
+    def pack(self, *command):
+        return subprocess.run(command, input=DISK, capture_output=True,
+                              check=True).stdout
+
+    def test_compressed_images_are_unpacked(self):
+        for ending, command in (("gz", ["gzip", "-c"]), ("xz", ["xz", "-c"]),
+                                ("bz2", ["bzip2", "-c"]),
+                                ("zst", ["zstd", "-qc"])):
+            with self.subTest(ending):
+                self.server.files[f"d.{ending}"] = self.pack(*command)
+                self.offer(disk_raw=self.server.url(f"file/d.{ending}?x=1"))
+                result = self.download("--force")
+                self.assertEqual(result.status, 0, result.err)
+                image = self.machines / "disk.raw"
+                self.assertEqual(image.read_bytes(), DISK)
+                self.assertEqual(self.files(), ["disk.raw"])
+
+    def test_the_sum_is_that_of_the_packed_file(self):
+        packed = self.pack("gzip", "-c")
+        self.server.files["d.gz"] = packed
+        sha = hashlib.sha256(packed).hexdigest()
+        self.offer(disk_raw=(self.server.url("file/d.gz"), sha))
+        self.assertIn("disk.raw: fetched", self.download().out)
+        # And it is remembered.
+        self.assertIn("disk.raw: unchanged", self.download().out)
+        self.assertEqual(len(self.server.requests), 1)
+        (self.machines / "disk.raw").write_bytes(OTHER)
+        self.assertIn("disk.raw: fetched", self.download().out)
+
+    def test_what_is_not_compressed_or_damaged_is_refused(self):
+        self.server.files["d.gz"] = DISK
+        self.refused("file/d.gz", "cannot be unpacked: it is not compressed")
+        self.server.files["d.xz"] = self.pack("xz", "-c")[:5000]
+        self.refused("file/d.xz", "cannot be unpacked: ")
+
+    def test_a_bomb_ends_at_the_disks_end(self):
+        self.server.files["d.gz"] = subprocess.run(
+            "head -c 60000000 /dev/zero | gzip -c", shell=True,
+            capture_output=True, check=True).stdout
+        self.offer(disk_raw=self.server.url("file/d.gz"))
+        self.machines.mkdir()
+        result = self.download(under=(
+            "bwrap", "--dev-bind", "/", "/", "--size", "110000000",
+            "--tmpfs", self.machines))
+        self.assertEqual(result.status, 1)
+        self.assertRegex(result.err, r"disk.raw: is larger than the \d+ MB "
+                         r"that fit, once it is unpacked\n")
+
+    def appliance(self, *names):
+        work = self.dir / "ova"
+        work.mkdir(exist_ok=True)
+        (work / "a.ovf").write_text("<Envelope/>")
+        (work / "raw").write_bytes(DISK)
+        subprocess.run(["qemu-img", "convert", "-q", "-f", "raw", "-O", "vmdk",
+                        "-o", "subformat=streamOptimized", work / "raw",
+                        work / "a.vmdk"], check=True)
+        return subprocess.run(["tar", "-cf", "-", "-C", work, *names],
+                              capture_output=True, check=True).stdout
+
+    def test_an_appliance_becomes_a_qcow2_image(self):
+        self.server.files["a.ova"] = self.appliance("a.ovf", "a.vmdk")
+        self.offer(lab_qcow2=self.server.url("file/a.ova"))
+        result = self.download()
+        self.assertEqual(result.status, 0, result.err)
+        self.assertEqual(self.files(), ["lab.qcow2"])
+        raw = self.dir / "back"
+        subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw",
+                        self.machines / "lab.qcow2", raw], check=True)
+        self.assertEqual(raw.read_bytes(), DISK)
+
+    def test_an_appliance_needs_a_name_and_a_disk(self):
+        self.server.files["a.ova"] = self.appliance("a.ovf", "a.vmdk")
+        self.refused("file/a.ova", "comes from an appliance (.ova): its name",
+                     name="disk.raw")
+        shutil.rmtree(self.machines)
+        self.server.files["a.ova"] = self.appliance("a.ovf")
+        self.refused("file/a.ova", "cannot be unpacked: there is no disk",
+                     name="lab.qcow2")
+
+    def test_a_disk_that_names_another_file_is_refused(self):
+        vmdk = self.dir / "flat.vmdk"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", "-o",
+                        "subformat=monolithicFlat", vmdk, "1M"], check=True)
+        self.server.files["a.ova"] = subprocess.run(
+            ["tar", "-cf", "-", "-C", self.dir, "flat.vmdk"],
+            capture_output=True, check=True).stdout
+        self.refused("file/a.ova", "its disk is refused: ", name="lab.qcow2")
+
+
+class Terminal(Download):
+    """Several at a time, and what is shown of them."""
+
+    def test_three_come_at_a_time(self):
+        self.server.together = threading.Barrier(3)
+        self.offer(**{f"m{n}_raw": self.server.url("together")
+                      for n in range(3)})
+        result = self.download()
+        self.assertEqual(result.status, 0, result.err)
+        self.assertEqual(self.files(), ["m0.raw", "m1.raw", "m2.raw"])
+
+    def test_one_job_fetches_one_after_the_other(self):
+        self.offer(a_raw=self.server.url("disk"), b_raw=self.server.url("disk"))
+        self.assertEqual(self.download("--jobs=1").status, 0)
+        self.assertEqual(self.download("--jobs=0").status, 2)
+
+    def test_a_dry_run_asks_nobody_and_changes_nothing(self):
+        self.offer(disk_raw=self.server.url("disk"))
+        result = self.download("--dry-run")
+        self.assertIn(f"disk.raw: would come from {self.server.url('disk')}",
+                      result.out)
+        self.assertEqual(self.server.requests, [])
+        self.assertEqual(self.files(), [])
+
+    def test_quiet_says_nothing_of_what_went_well(self):
+        self.offer(disk_raw=(self.server.url("disk"), SHA))
+        result = self.download("--quiet")
+        self.assertEqual((result.status, result.err), (0, ""))
+        self.assertNotIn("fetched", result.out)
+
+    def shown(self, columns):
+        """What a terminal of so many columns has got when a download hangs
+        half way."""
+        self.offer(disk_raw=self.server.url("hangs"))
+        command = subprocess.list2cmdline(map(str, self.argv()))
+        process = subprocess.Popen(
+            ["script", "-qec", f"stty cols {columns}; exec {command}",
+             "/dev/null"], env={**self.environment, "TERM": "xterm"},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        got = b""
+        while b"50 %" not in got:
+            piece = os.read(process.stdout.fileno(), 4096)
+            self.assertTrue(piece, got)
+            got += piece
+        while not got.endswith(b"\n"):
+            got += os.read(process.stdout.fileno(), 4096)
+        self.server.over.set()
+        return next(line for line in got.decode().split("\n")
+                    if "50 %" in line).rstrip("\r")
+
+    def test_a_bar_fits_the_terminal(self):
+        for columns in 80, 200:
+            with self.subTest(columns):
+                self.server.over.clear()
+                line = self.shown(columns).rpartition("\x1b[K")[2]
+                self.assertLess(len(line), columns)
+                self.assertRegex(line, r"^disk\.raw +.*50 %  \d+\.\d MB/s")
+                self.assertRegex(line, r"\[#+\.+\]")
 
 
 class Https(Download):

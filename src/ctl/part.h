@@ -1,0 +1,44 @@
+/*
+ * The part of a file that has been fetched so far: ".NAME.part" beside the
+ * image, and ".NAME.part.url" with the url and the validator (ctl/fetch.h)
+ * that it is of, by which a later download goes on.  A part without the
+ * second is worth nothing.
+ */
+#ifndef QWD_CTL_PART_H
+#define QWD_CTL_PART_H
+
+#include "ctl/fetch.h"
+
+struct part {
+	int dirfd;  /* not owned */
+	char *name; /* of the part */
+	char *note;
+	int fd;          /* read and written; -1 while closed */
+	long long have;  /* bytes to go on behind; 0 = none */
+	char validator[FETCH_TAG_SIZE];
+};
+
+#define PART_INIT { .dirfd = -1, .fd = -1 }
+#define AUTO_PART __attribute__((cleanup(part_release)))
+
+/*
+ * Open the part of `image` in `dirfd`, of which the caller has the lock: what
+ * an earlier download of `url` left, or an empty one.  No link is followed.
+ */
+MUST_CHECK int part_open(int dirfd, const char *image, const char *url,
+			 struct part *ret, struct err *e);
+
+/* Note what is about to be written.  Where that fails, or the validator is "",
+ * nobody will go on with it. */
+void part_note(struct part *p, const char *url, const char *validator);
+
+/* Remove what could not be gone on with: all of it if no validator is noted. */
+void part_keep(struct part *p);
+
+/* Remove part and note; of a part that has got the image's name, the note. */
+void part_drop(struct part *p);
+
+/* Close and free; removes nothing. */
+void part_release(struct part *p);
+
+#endif
