@@ -31,6 +31,10 @@ MUST_CHECK int ctl_check(const struct config *c, int argc, char **argv);
 /* status [--json]: the configuration, the machines, the sessions. */
 MUST_CHECK int ctl_status(const struct config *c, int argc, char **argv);
 
+/* start MACHINE|FILE [--OPTION=VALUE...] [--count=N] [--keep] [--quiet]: start
+ * sessions as by hand, and follow them; a signal ends them. */
+MUST_CHECK int ctl_start(const struct config *c, int argc, char **argv);
+
 /* stop NAME...|--all [--now] [--yes]: stop sessions, asking on a terminal. */
 MUST_CHECK int ctl_stop(const struct config *c, int argc, char **argv);
 

@@ -24,6 +24,10 @@ static const struct command {
 	  "                      examine the machines and list them" },
 	{ "status", ctl_status, true,
 	  "[--json]              configuration, machines, sessions" },
+	{ "start", ctl_start, true,
+	  "MACHINE|FILE [--OPTION=VALUE...] [--count=N] [--keep]\n"
+	  "                                  start sessions and follow them" },
+	{ "launch", ctl_start, true, NULL },
 	{ "stop", ctl_stop, true,
 	  "NAME...|--all [--now] [--yes]   stop sessions" },
 	{ "purge", ctl_purge, true,
