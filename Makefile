@@ -218,7 +218,8 @@ docdir := $(prefix)/share/doc/qemu-web-desktop
 
 HTML := $(shell find html -type f -printf '%P\n' 2>/dev/null)
 MAN := $(wildcard src/man/*.[1-8])
-DOC := $(wildcard src/doc/*.md src/doc/*/*.md etc/examples/* etc/fail2ban/*/*)
+DOC := $(wildcard src/doc/*.md src/doc/*/*.md etc/examples/* etc/fail2ban/*/* \
+	etc/firewall/*)
 
 .PHONY: install uninstall
 install: all

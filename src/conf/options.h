@@ -99,8 +99,10 @@
 	  "auto|std|qxl|virtio|vmware|cirrus: video device of the guest")      \
 	X(ENUM, accel, "auto", 0, 0,                                           \
 	  "auto|kvm|tcg: accelerator; auto believes KVM only where it works")  \
-	X(ENUM, guest_network, "user", 0, 0,                                   \
-	  "user|none: user reaches the outside but nothing on this host")      \
+	X(STR, guest_network, "user", 1, 22,                                   \
+	  "user: guests reach the outside but nothing on this host; "          \
+	  "isolated: they have a network card and reach nobody; none: no "     \
+	  "card; bridge=NAME: they are on that bridge of this host")           \
 	X(BOOL, allow_anonymous, false, 0, 0,                                  \
 	  "serve everybody although no login is configured")                   \
 	X(STR, user_admin, "", 0, 4096,                                        \

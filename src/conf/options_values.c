@@ -119,6 +119,22 @@ static const char *form_domain(char *value)
 	return "must be a domain, as lab.example";
 }
 
+static const char *form_network(char *value)
+{
+	static const char bridge[] = "bridge=";
+	const char *name = value + strlen(bridge);
+
+	if (strcmp(value, "user") == 0 || strcmp(value, "isolated") == 0 ||
+	    strcmp(value, "none") == 0)
+		return NULL;
+	/* Linux gives an interface's name 15 bytes. */
+	if (text_starts(value, bridge) && text_only(name, "._-") &&
+	    strlen(name) <= 15 && *name != '-' && *name != '.')
+		return NULL;
+	return "must be user, isolated, none, or bridge= and the name of a "
+	       "bridge";
+}
+
 static const char *form_attribute(char *value)
 {
 	return text_only(value, "-") ? NULL : "must be an attribute's name";
@@ -170,6 +186,7 @@ static const struct {
 	{ CONFIG_dir_websockify, form_program },
 	{ CONFIG_qemu_exec, form_program },
 	{ CONFIG_machine, form_machine },
+	{ CONFIG_guest_network, form_network },
 	{ CONFIG_user_admin, form_users },
 	{ CONFIG_imap_server, form_host },
 	{ CONFIG_smtp_server, form_host },

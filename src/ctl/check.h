@@ -32,6 +32,13 @@ void check_say(struct check *k, enum check_level level, const char *fmt, ...)
  * where those tell nothing, www-data. */
 void check_find_user(struct check *k);
 
+/* Is a program there?  If not, which package has it. */
+bool check_program(struct check *k, const char *name, const char *package);
+
+/* May the service's user read and write this device?  True, too, if that
+ * cannot be tried. */
+bool check_may_use(const struct check *k, const char *device);
+
 /* The parts.  check_login: who gets in, by which methods, and their files. */
 void check_login(struct check *k);
 /* check_files: machines.conf, catalogue, images, directories. */
@@ -42,5 +49,7 @@ void check_mail(struct check *k);
 void check_pages(struct check *k);
 /* Programs, KVM, network, namespaces. */
 void check_host(struct check *k);
+/* What guest_network needs. */
+void check_network(struct check *k);
 
 #endif

@@ -10,8 +10,7 @@ enum { TRY_MS = 10000 };
 
 /* ---- Programs ---- */
 
-static bool check_program(struct check *k, const char *name,
-			  const char *package)
+bool check_program(struct check *k, const char *name, const char *package)
 {
 	struct err e = ERR_INIT;
 	AUTO_FREE char *path = child_find_program(name, &e);
@@ -47,11 +46,6 @@ static void check_programs(struct check *k)
 	check_program(k, "qemu-img", "qemu-utils");
 	check_program(k, k->config->dir_websockify, "websockify");
 	check_program(k, "bwrap", "bubblewrap");
-	if (strcmp(k->config->guest_network, "user") != 0)
-		return;
-	check_program(k, "slirp4netns", "slirp4netns");
-	check_program(k, "nsenter", "util-linux");
-	check_program(k, "ip", "iproute2");
 }
 
 /* ---- What the service's user may do ---- */
@@ -86,7 +80,7 @@ static bool try_as_user(const struct check *k, const char *program,
 	       status == 0;
 }
 
-static bool may_use(const struct check *k, const char *device)
+bool check_may_use(const struct check *k, const char *device)
 {
 	const char *const readable[] = { "-r", device, NULL };
 	const char *const writable[] = { "-w", device, NULL };
@@ -114,7 +108,7 @@ static void check_kvm(struct check *k)
 			  strcmp(accel, "kvm") == 0
 				  ? "do not start (accel = kvm)"
 				  : "run with TCG, many times slower");
-	else if (!may_use(k, "/dev/kvm"))
+	else if (!check_may_use(k, "/dev/kvm"))
 		check_say(k, CHECK_WARNING,
 			  "KVM: user %s may not use /dev/kvm, so that guests "
 			  "run with TCG, many times slower; adduser %s kvm",
@@ -123,34 +117,21 @@ static void check_kvm(struct check *k)
 		check_say(k, CHECK_OK, "KVM works");
 }
 
-static void check_network(struct check *k)
-{
-	if (strcmp(k->config->guest_network, "user") != 0)
-		check_say(k, CHECK_OK, "guest_network = none");
-	else if (access("/dev/net/tun", F_OK) < 0)
-		check_say(k, CHECK_ERROR,
-			  "there is no /dev/net/tun, so that guests have no "
-			  "network; modprobe tun");
-	else if (!may_use(k, "/dev/net/tun"))
-		check_say(k, CHECK_ERROR,
-			  "user %s may not use /dev/net/tun, so that guests "
-			  "have no network; chmod 666 /dev/net/tun",
-			  k->user_name);
-	else
-		check_say(k, CHECK_OK, "/dev/net/tun");
-}
-
+/* By the program that is to make them: it may have its own ways. */
 static void check_namespaces(struct check *k)
 {
-	static const char *const arguments[] = { "--user", "--map-root-user",
-						 "--net", "true", NULL };
+	static const char *const arguments[] = {
+		"--unshare-user", "--uid", "0", "--unshare-net",
+		"--unshare-pid", "--unshare-ipc", "--ro-bind", "/", "/",
+		"true", NULL
+	};
 
-	if (try_as_user(k, "unshare", arguments))
+	if (try_as_user(k, "bwrap", arguments))
 		check_say(k, CHECK_OK, "user namespaces");
 	else
 		check_say(k, CHECK_ERROR,
-			  "user %s cannot make user namespaces, so that no "
-			  "machine starts; sysctl "
+			  "user %s cannot make user namespaces, so that guests "
+			  "have no network and QEMU no sandbox; sysctl "
 			  "kernel.unprivileged_userns_clone=1 and "
 			  "user.max_user_namespaces=15000, and see AppArmor's "
 			  "apparmor_restrict_unprivileged_userns",

@@ -60,6 +60,8 @@ static int build_command(struct owner *o, const struct ends *ends,
 	AUTO_FREE char *resolv = file_join(o->dir_path, "resolv.conf");
 	AUTO_FREE char *inner = file_join(o->dir_path, "vm");
 	AUTO_FREE char *vnc = file_join(o->dir_path, "vm/vnc");
+	AUTO_BUF struct buf netdev = BUF_INIT(100);
+	AUTO_BUF struct buf card = BUF_INIT(100);
 	struct qemu_place place = {
 		.program = program,
 		.image = o->image,
@@ -91,7 +93,10 @@ static int build_command(struct owner *o, const struct ends *ends,
 		place.image = SANDBOX_IMAGE;
 		place.overlay = SANDBOX_OVERLAY;
 		place.vnc = SANDBOX_VNC;
-		place.network = strcmp(o->s.network, "user") == 0;
+		network_netdev(o->s.network, o->tap, &netdev);
+		network_card(o->s.network, o->s.name, &card);
+		place.netdev = buf_str(&netdev);
+		place.card = buf_str(&card);
 	}
 	qemu_command(&o->config, &o->s, &place, ret);
 	return 0;
@@ -102,17 +107,18 @@ static int start(struct owner *o, struct err *e)
 	AUTO_ARGV struct argv argv = { 0 };
 	struct child c = CHILD_INIT;
 	struct ends ends;
-	int keep[2];
+	int keep[3];
 
 	if (open_ends(&ends, e) < 0)
 		return -1;
 	if (build_command(o, &ends, &argv, e) == 0) {
 		keep[0] = ends.qmp[1];
 		keep[1] = ends.info[1];
+		keep[2] = o->tap;
 		c.argv = &argv;
 		c.err = o->said_write;
 		c.keep = keep;
-		c.keep_count = 2;
+		c.keep_count = o->tap < 0 ? 2 : 3;
 		c.max_file = overlay_max_bytes(&o->s);
 		o->qemu = child_start(&c, e);
 	} else {
@@ -141,7 +147,7 @@ static void reset(struct owner *o)
 	o->inside = 0;
 	o->qmp_ready = o->started = o->vnc_greeted = false;
 	o->vnc_read = 0;
-	o->network = NETWORK_UNDECIDED;
+	guest_network_forget(o);
 	buf_reset(&o->info_text);
 	buf_reset(&o->words);
 	unlinkat(o->dir, "vnc", 0);
@@ -155,6 +161,8 @@ void guest_start(struct owner *o)
 	reset(o);
 	owner_move(o, SESSION_BOOTING, STEP_QEMU);
 	owner_deadline(o, DEADLINE_STEP, BOOT_MS);
+	if (!guest_network_prepare(o))
+		return;
 	if (start(o, &e) < 0) {
 		log_error("qemu-start", &e);
 		owner_fail(o, e.code == ERR_CONFIG ?

@@ -133,15 +133,7 @@ static void on_child(struct owner *o)
 		else if (status != 0)
 			owner_fail(o, "The machine's disk could not be made.");
 	}
-	if (o->router && child_reaped(o->router, false, &status)) {
-		o->router = 0;
-		guest_network_on_routed(o, status);
-	}
-	if (o->slirp && child_reaped(o->slirp, false, &status)) {
-		o->slirp = 0;
-		if (o->network == NETWORK_ROUTING)
-			guest_network_failed(o, "slirp4netns ended");
-	}
+	guest_network_on_child(o);
 	if (o->qemu && child_reaped(o->qemu, false, &status)) {
 		o->qemu = 0;
 		/* Its last words and events may still be in the pipes. */
@@ -213,7 +205,7 @@ static void on_deadlines(struct owner *o)
 
 static void turn(struct owner *o)
 {
-	enum { SIGNALS, SAID, CONTROL, INFO, QMP, VNC, SLIRP, CLIENTS };
+	enum { SIGNALS, SAID, CONTROL, INFO, QMP, VNC, NETWORK, WATCH, CLIENTS };
 	struct pollfd p[CLIENTS + OWNER_CLIENTS] = {
 		[SIGNALS] = { o->signals, POLLIN, 0 },
 		[SAID] = { o->said, POLLIN, 0 },
@@ -221,7 +213,8 @@ static void turn(struct owner *o)
 		[INFO] = { o->info, POLLIN, 0 },
 		[QMP] = { o->qmp.fd, POLLIN, 0 },
 		[VNC] = { o->vnc, POLLIN, 0 },
-		[SLIRP] = { o->slirp_ready, POLLIN, 0 },
+		[NETWORK] = { o->network_ready, POLLIN, 0 },
+		[WATCH] = { o->network_watch, POLLIN, 0 },
 	};
 
 	for (size_t i = 0; i < OWNER_CLIENTS; i++)
@@ -237,7 +230,9 @@ static void turn(struct owner *o)
 		guest_on_info(o);
 	if (p[VNC].revents && o->vnc == p[VNC].fd)
 		guest_on_vnc(o);
-	if (p[SLIRP].revents && o->slirp_ready >= 0)
+	if (p[WATCH].revents && o->network_watch == p[WATCH].fd)
+		guest_network_on_watch(o);
+	if (p[NETWORK].revents && o->network_ready == p[NETWORK].fd)
 		guest_network_on_ready(o);
 	for (size_t i = 0; i < OWNER_CLIENTS; i++)
 		if (p[CLIENTS + i].revents && o->clients[i] >= 0)
@@ -351,8 +346,8 @@ int owner_main(int argc, char **argv)
 	struct owner o = {
 		.st = STORE_INIT,
 		.dir = -1, .overlay_fd = -1, .signals = -1, .control = -1,
-		.said = -1, .said_write = -1, .info = -1, .slirp_ready = -1,
-		.vnc = -1, .qmp = QMP_INIT,
+		.said = -1, .said_write = -1, .info = -1,
+		.network_ready = -1, .network_watch = -1, .tap = -1, .vnc = -1, .qmp = QMP_INIT,
 		.words = BUF_INIT(2 * WORDS_MAX), .info_text = BUF_INIT(4096),
 	};
 	struct err e = ERR_INIT;

@@ -23,6 +23,7 @@ enum deadline {
 
 enum network_state {
 	NETWORK_UNDECIDED,
+	NETWORK_BRIDGING,  /* the bridge's port is being made; no QEMU yet */
 	NETWORK_ATTACHING, /* slirp4netns is starting */
 	NETWORK_ROUTING,   /* the host's addresses are being closed off */
 	NETWORK_SETTLED,   /* as s.network says: the guest may start */
@@ -61,14 +62,17 @@ struct owner {
 	pid_t qemu_img;
 	pid_t qemu; /* or the bubblewrap around it */
 	pid_t slirp;
-	pid_t router;
+	pid_t router; /* nsenter and ip, or qemu-bridge-helper */
 
 	bool sandboxed;
 	int info; /* bubblewrap's */
 	struct buf info_text;
 	pid_t inside; /* pid 1 of the sandbox, in our namespace */
 	enum network_state network;
-	int slirp_ready;
+	int network_ready; /* slirp4netns or qemu-bridge-helper speaks here */
+	int network_watch; /* the host's addresses */
+	bool network_changed; /* since the router has started */
+	int tap;	      /* the bridge's port */
 
 	struct qmp qmp;
 	bool qmp_ready;
@@ -109,11 +113,15 @@ void guest_on_vnc(struct owner *o);
 void guest_look(struct owner *o);
 void guest_check_running(struct owner *o);
 
-/* run/guest_network.c: the way out for the guest. */
+/* run/guest_network.c: the way out for the guest.  _prepare: true if QEMU may
+ * start; else guest_start() is called again.  _forget: QEMU is gone. */
+bool guest_network_prepare(struct owner *o);
 void guest_network_begin(struct owner *o);
 void guest_network_on_ready(struct owner *o);
-void guest_network_on_routed(struct owner *o, int status);
+void guest_network_on_watch(struct owner *o);
+void guest_network_on_child(struct owner *o);
 void guest_network_failed(struct owner *o, const char *why);
+void guest_network_forget(struct owner *o);
 
 /* run/control_server.c */
 void control_on_connect(struct owner *o);

@@ -65,7 +65,7 @@ bool session_user_ok(const char *user)
 	X(STEP, step, 0)                                                       \
 	X(BOOL, guest_seen, 0)                                                 \
 	X(BOOL, kvm, 0)                                                        \
-	X(STR, network, 15)                                                    \
+	X(STR, network, 23)                                                    \
 	X(STR, reason, SESSION_REASON_SIZE - 1)                                \
 	X(STR, token, SESSION_TOKEN_SIZE - 1)                                  \
 	X(STR, origin, SESSION_ORIGIN_SIZE - 1)                                \

@@ -63,7 +63,7 @@ struct session {
 	enum session_step step; /* the step under way, or that failed */
 	bool guest_seen;        /* the guest was seen reading its disk */
 	bool kvm;               /* runs with KVM, not TCG */
-	char network[16];       /* "user", "none", or "failed" */
+	char network[24];       /* as guest_network, or "failed" */
 	char reason[SESSION_REASON_SIZE]; /* a sentence; "" while it lives */
 	char token[SESSION_TOKEN_SIZE];   /* opens the display: a secret */
 	char origin[SESSION_ORIGIN_SIZE]; /* "https://host[:port]" for links */

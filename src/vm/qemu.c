@@ -133,13 +133,13 @@ static void add_devices(struct argv *a, const struct config *c,
 		argv_add(a, "-device");
 		argv_add(a, common[i]);
 	}
-	if (!place->network)
+	if (!place->netdev || !*place->netdev)
 		return;
-	/* IPv4 only: the namespace that carries it has no route for IPv6. */
 	argv_add(a, "-netdev");
-	argv_add(a, "user,id=net0,ipv6=off");
+	argv_add(a, place->netdev);
 	argv_add(a, "-device");
-	argv_add(a, "virtio-net-pci,netdev=net0,romfile=");
+	argv_addf(a, "virtio-net-pci,netdev=net0,romfile=%s",
+		  place->card ? place->card : "");
 }
 
 void qemu_command(const struct config *c, const struct session *s,

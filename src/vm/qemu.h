@@ -18,7 +18,10 @@ struct qemu_place {
 	const char *vnc;     /* unix socket to listen on */
 	int qmp;	     /* descriptor of the QMP channel */
 	bool kvm;
-	bool network;        /* with a network card and user networking */
+	/* vm/network.h: -netdev's argument, or NULL or "" for no card, and
+	 * further properties of the card. */
+	const char *netdev;
+	const char *card;
 };
 
 /*

@@ -211,6 +211,46 @@ class Check(Site):
         self.options["guest_network"] = "none"
         self.assert_found("^ok: guest_network = none$")
 
+    def over(self, path, text, mode=0o755):
+        """Another file in the place of `path`, for these namespaces alone."""
+        fake = self.dir / pathlib.Path(path).name
+        fake.write_text(text)
+        fake.chmod(mode)
+        subprocess.run(["mount", "--bind", fake, path], check=True)
+        self.addCleanup(subprocess.run, ["umount", path], check=True)
+
+    def test_a_host_without_user_namespaces_is_an_error(self):
+        """SR25: what the service does then is another test's affair
+        (test_session_life.py)."""
+        self.assert_found("^ok: user namespaces$")
+        self.over("/usr/bin/bwrap", "#!/bin/sh\nexit 1\n")
+        self.assert_found(f"^error: user {USER} cannot make user namespaces, "
+                          "so that guests have no network and QEMU no ")
+
+    def test_what_a_bridge_needs_is_told(self):
+        self.options["guest_network"] = "bridge=guests0"
+        self.assert_found("^ok: guest_network = bridge=guests0$")
+        self.assert_found("^error: .*no bridge guests0.*; ip link add ")
+        self.assert_found("^error: /etc/qemu/bridge.conf does not allow "
+                          "guests0, .*; add the line 'allow guests0'$")
+        self.assert_found("^warning: guests on guests0 reach what listens on "
+                          "this host; name guests0 in etc/firewall/guests.nft")
+        helper = "/usr/lib/qemu/qemu-bridge-helper"
+        self.over(helper, "")
+        self.assert_found(f"^error: {helper} cannot make ports .*; chmod u.s")
+        os.chmod(helper, 0o4755)
+        self.assert_found(f"^ok: program {helper}$")
+        subprocess.run(["ip", "link", "add", "guests0", "type", "bridge"],
+                       check=True)
+        self.addCleanup(subprocess.run, ["ip", "link", "del", "guests0"],
+                        check=True)
+        rules = (TREE / "etc/firewall/guests.nft").read_text()
+        subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+        self.addCleanup(subprocess.run, ["nft", "flush", "ruleset"], check=True)
+        lines = self.check()
+        self.assertFalse([line for line in lines
+                          if "no bridge" in line or "reach what" in line])
+
     def test_arguments_are_wrong_usage(self):
         for command in "check", "refresh", "config":
             done = self.run_program(command, "x")

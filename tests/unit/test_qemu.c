@@ -170,12 +170,20 @@ static void with_a_network_there_is_a_card(void **state)
 	static const char *const expected[] = {
 		HEAD, TCG, SIZE, DISK, DEVICES("virtio-vga"), NETWORK, TAIL
 	};
+	static const char *const without[] = {
+		HEAD, TCG, SIZE, DISK, DEVICES("virtio-vga"), TAIL
+	};
 	struct session s = disk_session();
 	struct qemu_place p = place();
 
 	(void)state;
-	p.network = true;
+	p.netdev = "user,id=net0,ipv6=off";
 	check(&s, &p, expected);
+	p.card = "";
+	check(&s, &p, expected);
+	/* Without, there is none: not even QEMU's own. */
+	p.netdev = "";
+	check(&s, &p, without);
 }
 
 static void the_sites_own_options_replace_machine_and_processor(void **state)

@@ -287,7 +287,7 @@ static void a_text_that_is_too_long_is_named(void **state)
 		size_t max;
 	} table[] = {
 		{ "name", 63 },	   { "user", 128 },  { "machine", 255 },
-		{ "title", 255 },  { "format", 15 }, { "network", 15 },
+		{ "title", 255 },  { "format", 15 }, { "network", 23 },
 		{ "reason", 399 }, { "token", 32 },  { "origin", 299 },
 		{ "boot_id", 36 }, { "state", 16 },
 	};
