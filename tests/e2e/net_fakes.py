@@ -3,9 +3,11 @@ client says in front of a real server, and servers that say nothing, hang up,
 or say what no real one would.
 """
 
+import os
 import re
 import socket
 import ssl
+import tempfile
 import threading
 import warnings
 
@@ -14,11 +16,14 @@ class Listener:
     """A server of the test's own on 127.0.0.1; serve(connection) for each."""
 
     def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.socket = self.listen()
         self.port = self.socket.getsockname()[1]
         self.count = 0
         self.threads = [threading.Thread(target=self._accept, daemon=True)]
         self.threads[0].start()
+
+    def listen(self):
+        return socket.create_server(("127.0.0.1", 0), backlog=64)
 
     def _accept(self):
         while True:
@@ -61,6 +66,22 @@ class Silent(Listener):
     def serve(self, connection):
         while connection.recv(4096):
             pass
+
+
+class SilentSocket(Silent):
+    """The same at a unix socket, self.path, which everybody may enter."""
+
+    def __init__(self, directory):
+        self.path = os.path.join(tempfile.mkdtemp(dir=directory), "mux")
+        super().__init__()
+
+    def listen(self):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self.path)
+        listener.listen()
+        os.chmod(os.path.dirname(self.path), 0o755)
+        os.chmod(self.path, 0o666)
+        return listener
 
 
 class Closing(Listener):

@@ -4,11 +4,17 @@ import concurrent.futures
 import contextlib
 import os
 import pathlib
+import re
+import resource
+import shutil
+import signal
 import subprocess
 import threading
 import unittest
 
-from harness import CGI, TREE, Site
+import net_case
+import net_fakes
+from harness import CGI, LONG, SERVICE_USER, TREE, Site, eventually, processes, read_process
 from login_case import OPEN, PASSWORD, options_of, world
 from login_servers import LOCAL_USER, Program
 
@@ -18,7 +24,9 @@ def setUpModule():
 
 
 class BadInput(unittest.TestCase):
-    """Refused with the right status, and nobody is asked."""
+    """Refused with the right status, logged, and nobody is asked.  SR3, SR4,
+    P1, P3, P4, P12, P15: what is no value of its field never gets any
+    further, be it a path, an option, a pattern, code or a second line."""
 
     @classmethod
     def setUpClass(cls):
@@ -33,7 +41,21 @@ class BadInput(unittest.TestCase):
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         return client.request("POST", CGI, body=body, headers=kind, accept=accept)
 
+    def check_log(self, status, field):
+        """One line about it, with nothing of what was sent."""
+        log = self.site.error_log()
+        new, self.logged = log[self.logged:], len(log)
+        if status == 413:
+            return
+        lines = [line for line in new.splitlines() if "event=refused" in line]
+        self.assertEqual(len(lines), 1, new)
+        if field:
+            self.assertIn(f"field={field}", lines[0])
+        self.assertEqual(new.count("\n"), len(re.findall("^.", new, re.M)))
+        self.assertNotIn("\x1b", new)
+
     def test_nobody_is_asked_about_what_is_wrong(self):
+        self.logged = len(self.site.error_log())
         mega = b"x" * (1 << 20)
         for body, status, field in (
                 (b"user=&password=x", 400, "user"),
@@ -84,6 +106,7 @@ class BadInput(unittest.TestCase):
                     self.assertEqual(answer.json()["error"]["field"], field)
                 self.assertIsNone(answer.headers["Set-Cookie"])
                 self.assertEqual(self.program.asked(), [])
+                self.check_log(status, field)
         self.assertEqual(self.send(b"session_stop=qwd-x&user=ann&password=x&now=perhaps").status,
                          400)
         self.assertEqual(self.send(b"session_stop=../x&user=ann&password=x").status, 404)
@@ -93,43 +116,67 @@ class BadInput(unittest.TestCase):
 
 
 class Guessing(unittest.TestCase):
+    """SR12, P15, P18: many guesses at once, of which the limit gets through."""
+
+    @staticmethod
+    def guess(site, number, user="ann"):
+        return site.visitor().post_form(
+            {"manage": "1", "user": user, "password": f"guess-{number}"}, seconds=60)
+
+    def at_once(self, site, users):
+        """One guess for each of these users; the statuses."""
+        with concurrent.futures.ThreadPoolExecutor(40) as pool:
+            return list(pool.map(lambda n: self.guess(site, n, users[n]), range(len(users))))
+
+    def test_past_the_limit_no_server_is_asked(self):
+        """1,000 parallel guesses at a real server's user."""
+        where = world.servers.endpoint("imap-check", "tls")
+        with net_fakes.Proxy(*where) as proxy, \
+                Site(options=options_of("imap", port=proxy.port)) as site:
+            answers = self.at_once(site, ["alice"] * 1000)
+            self.assertEqual(sorted(a.status for a in answers), [401] * 5 + [429] * 995)
+            self.assertEqual(proxy.count, 5)
+            # Not even with the right password.
+            answer = site.visitor().post_form(
+                {"manage": "1", "user": "alice", "password": PASSWORD})
+            self.assertEqual(answer.status, 429)
+            answer = site.visitor().post_form(
+                {"manage": "1", "user": "bob", "password": PASSWORD})
+            self.assertEqual(answer.status, 200)
+            self.assertEqual(proxy.count, 6)
+            self.assertEqual(net_case.secrets_in(proxy.said), [])
+
     def test_past_the_limit_nobody_is_asked(self):
         program = Program(world.places, "guessing", "echo FAILED")
         with Site(options={"check_user_custom": program.path}) as site:
-            def guess(number):
-                return site.visitor().post_form(
-                    {"manage": "1", "user": "ann", "password": f"guess-{number}"})
-            with concurrent.futures.ThreadPoolExecutor(20) as pool:
-                answers = list(pool.map(guess, range(100)))
+            answers = self.at_once(site, ["ann"] * 20)
             self.assertEqual(len(program.asked()), 5)
-            self.assertEqual(sorted(a.status for a in answers), [401] * 5 + [429] * 95)
             late = next(a for a in answers if a.status == 429)
-            self.assertIn(int(late.headers["Retry-After"]), range(880, 901))
+            self.assertIn(int(late.headers["Retry-After"]), range(860, 901))
             self.assertEqual(late.json()["error"]["code"], "too-many-requests")
             page = site.visitor().post_form(
                 {"manage": "1", "user": "ANN", "password": "x"}, accept="html")
             self.assertEqual(page.status, 429)
             self.assertIn("Too many attempts", page.text)
-            self.assertEqual(site.error_log().count("reason=throttled"), 96)
+            self.assertEqual(site.error_log().count("reason=throttled"), 16)
             # Another user is not concerned, until the address has had its 30.
-            for number in range(25):
-                answer = site.visitor().post_form(
-                    {"manage": "1", "user": f"user{number}", "password": "x"})
-                self.assertEqual(answer.status, 401)
-            answer = site.visitor().post_form({"manage": "1", "user": "zoe", "password": "x"})
-            self.assertEqual(answer.status, 429)
+            answers = self.at_once(site, [f"user{n}" for n in range(60)])
+            self.assertEqual(sorted(a.status for a in answers), [401] * 25 + [429] * 35)
             self.assertEqual(len(program.asked()), 25)
-            self.fail2ban(site)
+            self.fail2ban(site, 5 + 16 + 60)
             (site.dir / "lib/secret").chmod(0o644)
-            answer = site.visitor().post_form({"manage": "1", "user": "zoe", "password": "x"})
-            self.assertEqual(answer.status, 500)
-            self.assertEqual(program.asked(), [])
+            self.assertEqual(self.guess(site, 0, "zoe").status, 500)
+            (site.dir / "lib/secret").unlink()
+            self.assertEqual(self.guess(site, 0, "zoe").status, 500)
+            (site.dir / "lib/secret").write_bytes(b"x" * 31)
             (site.dir / "lib/secret").chmod(0o600)
+            shutil.chown(site.dir / "lib/secret", "www-data")
+            self.assertEqual(self.guess(site, 0, "zoe").status, 500)
+            self.assertEqual(program.asked(), [])
 
-    def fail2ban(self, site):
+    def fail2ban(self, site, count):
         """The filter finds each failure of the real log, and its address."""
-        count = site.error_log().count("auth failure method=")
-        self.assertEqual(count, 5 + 96 + 25 + 1)
+        self.assertEqual(site.error_log().count("auth failure method="), count)
         done = subprocess.run(
             ("fail2ban-regex", site.dir / "log/error.log",
              TREE / "etc/fail2ban/filter.d/qemu-web-desktop.conf"),
@@ -138,31 +185,59 @@ class Guessing(unittest.TestCase):
 
 
 class NobodyReadsThePassword(unittest.TestCase):
-    """The canary is found nowhere, while logins go on and after them."""
+    """P7, SR15: the canary is found nowhere, while logins go on and after
+    them, and no process that has it would leave a core file."""
 
-    def sample(self, stop, found):
+    ROUNDS = 40 if LONG else 3
+
+    def sample(self, stop, found, secrets):
         own = {os.getpid(), threading.get_native_id()}
         while not stop.is_set():
             for pid in filter(str.isdigit, os.listdir("/proc")):
                 for name in ("cmdline", "environ"):
                     with contextlib.suppress(OSError):
                         data = pathlib.Path("/proc", pid, name).read_bytes()
-                        if int(pid) not in own and b"canary" in data:
+                        if int(pid) not in own and any(s in data for s in secrets):
                             found.append((pid, name, data[:200]))
             stop.wait(0.005)
 
-    def test_it_is_nowhere(self):
-        found = []
-        stop = threading.Event()
+    @contextlib.contextmanager
+    def sampled(self, secrets):
+        found, stop = [], threading.Event()
+        thread = threading.Thread(target=self.sample, args=(stop, found, secrets))
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+        self.assertEqual(found, [])
+
+    def site_of_all(self):
         program = Program(world.places, "nosy", "echo SUCCESS; rm -f %s/nosy/asked-*"
                           % world.places)
-        with Site(options=OPEN | options_of("ldap") | options_of("imap") | options_of("smtp") |
-                  options_of("local") | {"check_user_custom": program.path}) as site:
-            thread = threading.Thread(target=self.sample, args=(stop, found))
-            thread.start()
+        self.addCleanup(shutil.rmtree, program.directory)
+        return Site(options=OPEN | options_of("ldap") | options_of("imap") | options_of("smtp") |
+                    options_of("local") | {"check_user_custom": program.path})
+
+    def look_everywhere(self, site, secret, allowed=()):
+        """In each file that was written since the site began, but those of the
+        login servers and of the tests themselves."""
+        since = site.dir.stat().st_ctime
+        mine = [world.servers.directory, world.places, str(site.dir / "bin")]
+        for top in ("/tmp", "/var/tmp", "/dev/shm", "/run", "/var/log", "/var/lib/misc"):
+            for path in pathlib.Path(top).rglob("*"):
+                if any(str(path).startswith(place) for place in mine) or path in allowed:
+                    continue
+                with contextlib.suppress(OSError):
+                    if path.is_file() and path.stat().st_mtime >= since - 60:
+                        self.assertNotIn(secret, path.read_bytes(), path)
+
+    def test_it_is_nowhere(self):
+        with self.site_of_all() as site, self.sampled([b"canary"]):
             for user, password in ((LOCAL_USER, PASSWORD), ("carla", PASSWORD),
                                    ("alice", PASSWORD), ("nobody", PASSWORD),
-                                   ("alice", "wrong-" + PASSWORD)) * 3:
+                                   ("alice", "wrong-" + PASSWORD)) * self.ROUNDS:
                 for accept in ("json", "html"):
                     site.visitor().post_form(
                         {"manage": "1", "user": user, "password": password}, accept=accept)
@@ -170,20 +245,80 @@ class NobodyReadsThePassword(unittest.TestCase):
                                               accept="html")
             self.assertEqual(answer.status, 400)
             self.assertNotIn("canary", answer.text)
+            for _ in range(200 if LONG else 1):
+                client = site.visitor()
+                name = client.post_form(site.order(user="carla", password=PASSWORD)).json()[
+                    "session"]["name"]
+                client.wait_state(name, "running")
+                client.post_form({"session_stop": name, "now": "1"})
+                client.wait_state(name, "ended")
+            self.look_everywhere(site, b"canary")
+
+    def test_the_displays_secret_is_in_its_record_alone(self):
+        with self.site_of_all() as site:
             client = site.visitor()
-            name = client.post_form(site.order(user="carla", password=PASSWORD)).json()[
-                "session"]["name"]
-            client.wait_state(name, "running")
-            client.stop(name)
-            stop.set()
-            thread.join()
-            self.assertEqual(found, [])
-            for path in site.dir.rglob("*"):
-                if path.is_file() and "bin" not in path.parts:
-                    data = path.read_bytes()
-                    self.assertNotIn(b"canary", data, path)
-            cores = [p for p in pathlib.Path("/tmp").rglob("core*") if p.is_file()]
+            name = client.create(user="carla", password=PASSWORD)["name"]
+            session = client.wait_state(name, "running")
+            token = site.token(session).encode()
+            with self.sampled([token]):
+                with site.websocket(token.decode()):
+                    for path in (f"?session={name}", "?manage=1"):
+                        self.assertEqual(client.get(CGI + path).status, 200)
+                record = site.store / f"{name}.json"
+                tokens = site.store / "gateway/tokens"
+                for path in (record, tokens):
+                    self.assertIn(token, path.read_bytes())
+                    self.assertEqual(path.stat().st_mode & 0o077, 0, path)
+                self.look_everywhere(site, token, {record, tokens})
+            client.post_form({"session_stop": name, "now": "1"})
+            client.wait_state(name, "ended")
+
+    def hardened(self, pid):
+        """No core file: neither by the limit nor for a program of
+        core_pattern; the process's files in /proc are root's then."""
+        limits = pathlib.Path("/proc", str(pid), "limits").read_text()
+        self.assertRegex(limits, r"Max core file size +0 +0 ")
+        self.assertEqual(os.stat(f"/proc/{pid}/environ").st_uid, 0)
+        self.assertEqual(read_process(pid).uid, SERVICE_USER.pw_uid)
+
+    def test_what_holds_a_secret_leaves_no_core_file(self):
+        """Each process with a password or token, looked at while it has it;
+        and the request dies of SIGSEGV at such a moment."""
+        before = resource.getrlimit(resource.RLIMIT_CORE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_CORE, before)
+        resource.setrlimit(resource.RLIMIT_CORE, (-1, -1))
+        crash = Program(world.places, "crash", "echo $PPID >$(dirname $0)/parent; "
+                        "while ! [ -e $(dirname $0)/now ]; do sleep 0.02; done; kill -SEGV $PPID")
+        with net_fakes.Silent() as silent, \
+                Site(options=OPEN | options_of("imap", port=silent.port) |
+                     {"login_timeout": 9}) as site, \
+                concurrent.futures.ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(Guessing.guess, site, 1)
+            helper = eventually(lambda: silent.count and next(
+                (p for p in processes() if p.name == "qwd-net"), None), 10, "qwd-net")
+            self.hardened(helper.pid)
+            self.hardened(helper.parent)
+            os.kill(helper.pid, signal.SIGSEGV)
+            self.assertEqual(answer.result(30).status, 503)
+
+            site.configure(check_user_with_imap=None, check_user_custom=crash.path)
+            answer = pool.submit(Guessing.guess, site, 2)
+            parent = pathlib.Path(crash.directory, "parent")
+            eventually(lambda: parent.exists() and parent.read_text(), 10, "the program")
+            self.hardened(int(parent.read_text()))
+            pathlib.Path(crash.directory, "now").touch()
+            self.assertEqual(answer.result(30).status, 500)
+
+            site.configure(check_user_custom=None)
+            session = site.running()
+            owner = site.process("owner", session["name"])
+            self.hardened(owner.pid)
+            site.end(session["name"])
+            cores = [path for top in ("/tmp", "/var/tmp", "/var/lib", "/run")
+                     for path in pathlib.Path(top).rglob("core*")
+                     if path.is_file() and path.read_bytes()[:4] == b"\x7fELF"]
             self.assertEqual(cores, [])
+            self.assertFalse(os.path.exists("/core"))
 
 
 if __name__ == "__main__":
