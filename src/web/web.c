@@ -1,14 +1,18 @@
 #include "web/web.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "sys/clock.h"
 #include "sys/core.h"
 #include "sys/user.h"
 #include "web/actions.h"
 #include "web/page.h"
+
+enum { DRAIN_MS = 2000 };
 
 /* Pages: by the field of the query that asks for them. */
 static const struct {
@@ -100,6 +104,20 @@ static void harden(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* Read what is left of the body.  mod_cgid gives us a socket: if that is closed
+ * with bytes in it, it is reset, and the visitor gets half of the reply. */
+static void drain(int fd)
+{
+	long long end = clock_boot_ms() + DRAIN_MS;
+	struct pollfd body = { .fd = fd, .events = POLLIN };
+	char piece[4096];
+
+	for (long long left = DRAIN_MS; left > 0; left = end - clock_boot_ms())
+		if (poll(&body, 1, (int)left) <= 0 ||
+		    read(fd, piece, sizeof(piece)) <= 0)
+			return;
+}
+
 int web_main(void)
 {
 	AUTO_VISIT struct visit v = VISIT_INIT;
@@ -113,5 +131,6 @@ int web_main(void)
 		       v.request.method == METHOD_HEAD, STDOUT_FILENO, &e) < 0)
 		log_error("reply", &e);
 	visit_launch(&v);
+	drain(STDIN_FILENO);
 	return 0;
 }
