@@ -41,6 +41,14 @@ MUST_CHECK int ctl_stop(const struct config *c, int argc, char **argv);
 /* secret: make the service's secret, unless it is there. */
 MUST_CHECK int ctl_secret(const struct config *c, int argc, char **argv);
 
+/* add FILE|URL [--name=NAME] [--description=TEXT]: put an image into
+ * dir_machines and offer it. */
+MUST_CHECK int ctl_add(const struct config *c, int argc, char **argv);
+
+/* edit machines|config: with an editor, checked before it counts.  Of `c` only
+ * `file` is used, and it need not exist or be right. */
+MUST_CHECK int ctl_edit(const struct config *c, int argc, char **argv);
+
 /* purge: remove what has expired or lost its owner.  Nothing to do is fine. */
 MUST_CHECK int ctl_purge(const struct config *c, int argc, char **argv);
 

@@ -32,6 +32,10 @@ static const struct command {
 	  "NAME...|--all [--now] [--yes]   stop sessions" },
 	{ "purge", ctl_purge, true,
 	  "                      remove what has expired or lost its owner" },
+	{ "add", ctl_add, true,
+	  "FILE|URL [--name=NAME] [--description=TEXT]   offer a machine" },
+	{ "edit", ctl_edit, false,
+	  "machines|config       change a file, and check it" },
 	{ "check", ctl_check, true,
 	  "                      what is wrong here, and what to do" },
 	{ "secret", ctl_secret, true,
@@ -142,8 +146,11 @@ static int run(const struct command *command, const char *file, int argc,
 	AUTO_CONFIG struct config c = { .file = NULL };
 	struct err e = ERR_INIT;
 
-	if (!command->needs_config)
+	if (!command->needs_config) {
+		/* Where it would be. */
+		c.file = strdup(file ? file : CONFIG_DEFAULT_FILE);
 		return command->run(&c, argc, argv);
+	}
 	if (config_init(&c, &e) < 0 ||
 	    config_read(&c, file ? file : CONFIG_DEFAULT_FILE, file != NULL,
 			&e) < 0 ||

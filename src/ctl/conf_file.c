@@ -1,0 +1,52 @@
+#include "ctl/conf_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "sys/file.h"
+
+int conf_file_read(const char *path, struct buf *out, struct err *e)
+{
+	struct err failure = ERR_INIT;
+
+	if (file_read(AT_FDCWD, path, true, out, &failure) == 0 ||
+	    failure.code == ERR_NOT_FOUND)
+		return 0;
+	*e = failure;
+	return err_prefix(e, "%s", path);
+}
+
+int conf_file_write(const char *path, const char *text, size_t len,
+		    struct err *e)
+{
+	char real[PATH_MAX];
+	AUTO_CLOSE int dir = -1;
+	struct stat st;
+	char *slash;
+
+	if (!realpath(path, real)) {
+		if (errno != ENOENT || strlen(path) >= sizeof(real))
+			return err_sys(e, "cannot find %s", path);
+		memcpy(real, path, strlen(path) + 1);
+	}
+	slash = strrchr(real, '/');
+	if (!slash)
+		return err_set(e, ERR_CONFIG, "%s is no absolute path", path);
+	*slash = '\0';
+	dir = open(*real ? real : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(e, "cannot open %s", real);
+	if (fstatat(dir, slash + 1, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return file_replace(dir, slash + 1, text, len, 0644, true, e);
+	if (file_replace(dir, slash + 1, text, len, st.st_mode & 07777, true,
+			 e) < 0)
+		return -1;
+	if (geteuid() == 0 &&
+	    fchownat(dir, slash + 1, st.st_uid, st.st_gid,
+		     AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, "cannot give %s to its owner", path);
+	return 0;
+}

@@ -1,0 +1,24 @@
+/*
+ * An administrator's file that a command of ours changes: read whole, and
+ * replaced atomically with the mode and owner that it had, on the disk (fsync)
+ * then.
+ */
+#ifndef QWD_CTL_CONF_FILE_H
+#define QWD_CTL_CONF_FILE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Larger files are no configuration. */
+enum { CONF_FILE_MAX = 1 << 20 };
+
+/* Read `path`; one that does not exist is empty. */
+MUST_CHECK int conf_file_read(const char *path, struct buf *out,
+			      struct err *e);
+
+/* Replace `path`, an absolute one (0644 if it is new).  A symbolic link stays
+ * one: what it points to is replaced. */
+MUST_CHECK int conf_file_write(const char *path, const char *text, size_t len,
+			       struct err *e);
+
+#endif
