@@ -1,6 +1,5 @@
 #include "sys/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -38,10 +37,12 @@ int file_read(int dirfd, const char *name, bool follow, struct buf *out,
 			return err_sys(e, "cannot read %s", name);
 		if (got == 0)
 			return 0;
-		buf_add(out, piece, (size_t)got);
-		if (buf_failed(out))
+		if ((size_t)got > out->max - out->len)
 			return err_set(e, ERR_TOO_LARGE, "%s is too large",
 				       name);
+		buf_add(out, piece, (size_t)got);
+		if (buf_failed(out))
+			return err_set(e, ERR_SYSTEM, "no memory");
 	}
 }
 
@@ -151,47 +152,6 @@ int file_private_dir(int dirfd, const char *name, struct err *e)
 			       (unsigned)geteuid());
 	}
 	return fd;
-}
-
-/* Remove what is in the open directory; takes the descriptor over. */
-static int empty_dir(int fd, const char *name, struct err *e)
-{
-	DIR *dir = fdopendir(fd);
-	const struct dirent *entry;
-	int result = 0;
-
-	if (!dir) {
-		err_sys(e, "cannot read directory %s", name);
-		close(fd);
-		return -1;
-	}
-	while (result == 0 && (entry = readdir(dir)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 ||
-		    strcmp(entry->d_name, "..") == 0)
-			continue;
-		result = file_remove_tree(dirfd(dir), entry->d_name, e);
-	}
-	closedir(dir);
-	return result;
-}
-
-int file_remove_tree(int dirfd, const char *name, struct err *e)
-{
-	int fd;
-
-	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return err_sys(e, "cannot remove %s", name);
-	fd = openat(dirfd, name,
-		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, "cannot open %s", name);
-	if (empty_dir(fd, name, e) < 0)
-		return -1;
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_sys(e, "cannot remove %s", name);
-	return 0;
 }
 
 char *file_join(const char *a, const char *b)

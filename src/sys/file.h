@@ -42,7 +42,9 @@ MUST_CHECK int file_private_dir(int dirfd, const char *name, struct err *e);
 
 /*
  * Remove `name` in `dirfd` with everything in it, following no link and
- * crossing into nothing that is no directory.  What is missing is fine.
+ * crossing into nothing that is no directory.  What is missing is fine.  A
+ * tree that somebody else has made may be of any depth and its directories of
+ * any mode: it takes three descriptors, and no deeper stack.
  */
 MUST_CHECK int file_remove_tree(int dirfd, const char *name, struct err *e);
 

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -378,6 +379,66 @@ static void a_tree_is_removed_and_what_its_links_name_stays(void **state)
 		     "cannot remove leaf/x");
 }
 
+/* 3,000 directories one in the other, as a guest that has taken over QEMU can
+ * make them: more than there are descriptors, and deeper than PATH_MAX. */
+static void a_tree_deeper_than_any_path_is_removed(void **state)
+{
+	struct rlimit few = { 64, 64 };
+	struct rlimit before;
+	struct err e = ERR_INIT;
+	int fd = dup(scratch_fd);
+
+	(void)state;
+	for (int i = 0; i < 3000; i++) {
+		int next;
+
+		assert_int_equal(mkdirat(fd, "deep", 0700), 0);
+		next = openat(fd, "deep", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_true(next >= 0);
+		close(fd);
+		fd = next;
+		/* Names that the removal itself may want to use. */
+		assert_int_equal(mkdirat(fd, ".1", i % 2 ? 0 : 0700), 0);
+		assert_int_equal(symlinkat("/", fd, ".2"), 0);
+	}
+	close(fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(file_remove_tree(scratch_fd, "deep", &e), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_false(exists("deep"));
+}
+
+static void a_tree_without_any_right_in_it_is_removed(void **state)
+{
+	struct err e = ERR_INIT;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(mkdirat(scratch_fd, "rights", 0700), 0);
+	assert_int_equal(fchownat(scratch_fd, "rights", 65534, 65534, 0), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) { /* to root every directory is open */
+		bool ok = fchdir(scratch_fd) == 0 && chdir("rights") == 0 &&
+			  setgid(65534) == 0 && setuid(65534) == 0 &&
+			  mkdir("tree", 0700) == 0 &&
+			  mkdir("tree/a", 0700) == 0 &&
+			  mkdir("tree/a/b", 0700) == 0 &&
+			  mkdir("tree/a/b/c", 0) == 0 &&
+			  chmod("tree/a/b", 0) == 0 &&
+			  chmod("tree/a", 0) == 0 && chmod("tree", 0) == 0 &&
+			  file_remove_tree(AT_FDCWD, "tree", &e) == 0;
+
+		_exit(ok ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_false(exists("rights/tree"));
+}
+
 static void a_path_is_joined_by_one_slash(void **state)
 {
 	AUTO_FREE char *path = file_join("a/b", "c");
@@ -413,6 +474,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_directory_is_not_private),
 		cmocka_unit_test(
 			a_tree_is_removed_and_what_its_links_name_stays),
+		cmocka_unit_test(a_tree_deeper_than_any_path_is_removed),
+		cmocka_unit_test(a_tree_without_any_right_in_it_is_removed),
 		cmocka_unit_test(a_path_is_joined_by_one_slash),
 	};
 
