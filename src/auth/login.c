@@ -58,7 +58,7 @@ int login_start(const struct store *st, const struct identity *who,
 			  "groups", who->groups, "created", (json_int_t)now,
 			  "expires",
 			  (json_int_t)(now + st->config->login_lifetime));
-	text = login ? json_dumps(login, JSON_COMPACT) : NULL;
+	text = json_text(login);
 	if (!text || !hash_of(cookie, &hash))
 		return err_set(e, ERR_SYSTEM, "cannot make a login");
 	if (file_replace(dir, hash.text, text, strlen(text), 0600, false, e) <

@@ -228,7 +228,7 @@ static char *make_input(const struct config *c, const struct mail *m,
 	wipe(&password);
 	if (!request)
 		return NULL;
-	input = json_dumps(request, JSON_COMPACT);
+	input = json_text(request);
 	if (!input)
 		err_set(e, ERR_SYSTEM, "cannot make a mail");
 	return input;

@@ -122,7 +122,7 @@ int ticket_file_write(int dir, const char *name, const struct ticket_file *f,
 		"created_boot_ms", (json_int_t)f->created_boot_ms,
 		"expires_boot_ms", (json_int_t)f->expires_boot_ms, "boot_id",
 		f->boot_id);
-	AUTO_FREE char *text = file ? json_dumps(file, JSON_COMPACT) : NULL;
+	AUTO_FREE char *text = json_text(file);
 
 	if (!text)
 		return err_set(e, ERR_SYSTEM, "cannot make a ticket");

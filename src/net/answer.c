@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "net/mail_text.h"
 #include "net/net.h"
+#include "sys/json.h"
 
 #define REASON_RESULT(result, name, word) [NET_##name] = NET_##result,
 #define REASON_WORD(result, name, word) [NET_##name] = word,
@@ -73,7 +74,7 @@ char *net_answer_text(const struct net_answer *a)
 			 good && *a->mail ? a->mail : NULL, "groups",
 			 good && a->groups ? json_incref(a->groups) :
 					     json_array());
-	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	text = json_text(json);
 	json_decref(json);
 	if (!text || asprintf(&line, "%s\n", text) < 0)
 		return NULL;

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "sys/file.h"
+#include "sys/json.h"
 
 enum { RECORD_MAX_BYTES = 65536 };
 
@@ -133,8 +134,7 @@ int newest_list(const struct store *st, const char *user, size_t limit,
 		struct session_list *ret, size_t *ret_older, struct err *e)
 {
 	json_t *string = user ? json_string(user) : NULL;
-	AUTO_FREE char *quoted =
-		string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
+	AUTO_FREE char *quoted = json_text(string);
 	struct glances all = { .list = NULL };
 	int result;
 

@@ -2,12 +2,39 @@
 
 #include <string.h>
 
+/*
+ * Jansson 2.14 does not notice everywhere that there was no memory: a text
+ * that it reads or writes may then lack a piece.  So we ask malloc.
+ */
+static bool no_memory;
+
+static void *note_malloc(size_t size)
+{
+	void *p = malloc(size);
+
+	if (!p && size)
+		no_memory = true;
+	return p;
+}
+
+static void watch_memory(void)
+{
+	json_set_alloc_funcs(note_malloc, free);
+	no_memory = false;
+}
+
 json_t *json_parse_object(const char *text, size_t len, struct err *e)
 {
 	json_error_t where;
 	json_t *object;
 
+	watch_memory();
 	object = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+	if (no_memory) {
+		json_decref(object);
+		err_set(e, ERR_SYSTEM, "no memory");
+		return NULL;
+	}
 	if (!object) {
 		err_set(e, ERR_DAMAGED, "JSON line %d: %s", where.line,
 			where.text);
@@ -19,6 +46,18 @@ json_t *json_parse_object(const char *text, size_t len, struct err *e)
 		return NULL;
 	}
 	return object;
+}
+
+char *json_text(const json_t *value)
+{
+	char *text;
+
+	watch_memory();
+	text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+	if (!no_memory)
+		return text;
+	free(text);
+	return NULL;
 }
 
 int json_get_string(const json_t *object, const char *key, size_t max,

@@ -23,6 +23,10 @@ static inline void auto_json(json_t **j)
 MUST_CHECK json_t *json_parse_object(const char *text, size_t len,
 				     struct err *e);
 
+/* A value as compact JSON text, whole (the caller frees); NULL if no memory, or
+ * if `value` is NULL.  For all that is kept: json_dumps() may write less. */
+char *json_text(const json_t *value);
+
 /*
  * Members of `object`.  A missing member or one of another type or range is
  * ERR_DAMAGED naming the key.  Strings stay owned by the object; `max` is the

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "sys/json.h"
+
 /* A -blockdev argument for a file: {"driver", "node-name", ...} as JSON, in
  * which no byte of a path can be taken for an option. */
 static void add_blockdev(struct argv *a, const char *node, const char *format,
@@ -17,11 +19,10 @@ static void add_blockdev(struct argv *a, const char *node, const char *format,
 			      "driver", format, "read-only", (int)read_only,
 			      "discard", "unmap", "file", "driver", "file",
 			      "filename", path, "read-only", (int)read_only);
-	if (node_json && backing)
-		json_object_set_new(node_json, "backing",
-				    json_string(backing));
-	if (node_json)
-		text = json_dumps(node_json, JSON_COMPACT);
+	/* Without "backing" QEMU would follow the overlay's own header. */
+	if (!backing || json_object_set_new(node_json, "backing",
+					    json_string(backing)) == 0)
+		text = json_text(node_json);
 	json_decref(node_json);
 	argv_add(a, "-blockdev");
 	if (text)
