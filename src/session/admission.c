@@ -197,13 +197,11 @@ static int make_lock(const struct store *st, const char *name, struct err *e)
 int admission_reserve(const struct store *st, struct session *s,
 		      long long lifetime_s, struct err *e)
 {
-	AUTO_CLOSE int gate = -1;
+	AUTO_CLOSE int gate = store_lock(st, e);
 	int lock;
 
-	gate = openat(st->dir, "lock",
-		      O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (gate < 0 || flock(gate, LOCK_EX) < 0)
-		return err_sys(e, "cannot take the store's lock");
+	if (gate < 0)
+		return -1;
 	if (decide(st, s, e) < 0 ||
 	    name_it(st->config, s, lifetime_s, e) < 0)
 		return -1;

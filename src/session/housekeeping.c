@@ -86,47 +86,77 @@ static int remove_overlay(const struct store *st, const char *name,
 	return 0;
 }
 
-/* A session whose lock we hold now: settle what is left of it. */
+/* What is left of a session whose lock we hold, and its record that is there
+ * (or *s is NULL). */
 static int settle(const struct store *st, const char *name,
-		  struct purge_result *ret, struct err *e)
+		  const struct session *s, struct purge_result *ret,
+		  struct err *e)
 {
-	struct session s;
-
 	if (remove_overlay(st, name, ret, e) < 0 ||
 	    file_remove_tree(st->run, name, e) < 0)
 		return -1;
-	if (store_read_true(st, name, &s, e) < 0) {
-		/* No record that can be read: nothing more to tell. */
-		ret->removed++;
-		return store_forget(st, name, e);
-	}
-	if (!s.ended) {
-		if (!session_is_final(&s))
-			store_show_dead(&s);
-		s.ended = clock_wall();
-		s.ended_boot_ms = clock_boot_ms();
-		clock_boot_id(s.boot_id);
-		ret->failed++;
-		return store_write(st, &s, e);
-	}
-	if (!is_old(&s))
+	if (s && !is_old(s))
 		return 0;
 	ret->removed++;
 	return store_forget(st, name, e);
 }
 
+/* Its owner has died: say so in its record, if nobody has yet. */
+static int mark_dead(const struct store *st, struct session *s,
+		     struct purge_result *ret, struct err *e)
+{
+	if (s->ended)
+		return 0;
+	if (!session_is_final(s))
+		store_show_dead(s);
+	s->ended = clock_wall();
+	s->ended_boot_ms = clock_boot_ms();
+	clock_boot_id(s->boot_id);
+	if (store_write(st, s, e) < 0)
+		return -1;
+	ret->failed++;
+	return 0;
+}
+
+/*
+ * Under the store's lock only until the session's own is ours and its record
+ * final, so that it takes no place any more: a big overlay that goes away must
+ * not keep others waiting.
+ */
 static int visit_lock(const struct store *st, int dirfd, const char *name,
 		      struct purge_result *ret, struct err *e)
 {
+	AUTO_CLOSE int gate = -1;
 	AUTO_CLOSE int lock = -1;
+	struct err unread = ERR_INIT;
+	struct session s;
+	bool known;
 
 	(void)dirfd;
-	if (!session_name_ok(name))
+	if (!session_name_ok(name) || store_is_alive(st, name))
 		return 0;
+	gate = store_lock(st, e);
+	if (gate < 0)
+		return -1;
 	lock = store_take_lock(st, name, e);
 	if (lock < 0)
 		return e->code == ERR_SYSTEM ? -1 : 0;
-	return settle(st, name, ret, e);
+	known = store_read(st, name, &s, &unread) == 0;
+	/* Of what cannot be read now, the next pass may know more. */
+	if (!known && unread.code != ERR_DAMAGED &&
+	    unread.code != ERR_NOT_FOUND) {
+		*e = unread;
+		return -1;
+	}
+	/* A record that cannot be replaced (no room on the disk) keeps nothing
+	 * else from going. */
+	if (known && mark_dead(st, &s, ret, &unread) < 0) {
+		(void)!settle(st, name, &s, ret, e);
+		*e = unread;
+		return -1;
+	}
+	close(TAKE_FD(gate));
+	return settle(st, name, known ? &s : NULL, ret, e);
 }
 
 /* "NAME" + suffix -> NAME of a session that has no lock any more. */
@@ -148,7 +178,6 @@ static int visit_record(const struct store *st, int dirfd, const char *file,
 			struct purge_result *ret, struct err *e)
 {
 	char name[SESSION_NAME_SIZE];
-
 	struct session s;
 
 	if (is_stray(st, file, ".json", name)) {
@@ -195,25 +224,36 @@ static int visit_overlay(const struct store *st, int dirfd, const char *file,
 	return remove_overlay(st, name, ret, e);
 }
 
+/* A record that was set aside, for long enough that somebody could look. */
+static int visit_damaged(const struct store *st, int dirfd, const char *file,
+			 struct purge_result *ret, struct err *e)
+{
+	struct stat stat;
+
+	(void)st;
+	if (strcmp(file, ".") == 0 || strcmp(file, "..") == 0 ||
+	    fstatat(dirfd, file, &stat, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    clock_wall() - stat.st_ctim.tv_sec < STORE_KEEP_DAMAGED_S)
+		return 0;
+	ret->files++;
+	return file_remove_tree(dirfd, file, e);
+}
+
 int housekeeping_purge(const struct store *st, struct purge_result *ret,
 		       struct err *e)
 {
-	AUTO_CLOSE int gate = -1;
 	int result = 0;
 
+	/* What has no lock is nobody's: a session's lock comes first and goes
+	 * last.  So but for the locks nothing here needs the store's lock. */
 	*ret = (struct purge_result){ 0 };
-	/* Under the store's lock: a session being reserved has a lock file
-	 * before it has a record, and one that is forgotten loses its lock
-	 * file last; neither may look like a stray in between. */
-	gate = openat(st->dir, "lock",
-		      O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (gate < 0 || flock(gate, LOCK_EX) < 0)
-		return err_sys(e, "cannot take the store's lock");
 	if (for_each(st, st->locks, ".", visit_lock, ret, e) < 0)
 		result = -1;
 	if (for_each(st, st->dir, ".", visit_record, ret, e) < 0)
 		result = -1;
 	if (for_each(st, st->run, ".", visit_run, ret, e) < 0)
+		result = -1;
+	if (for_each(st, st->dir, "damaged", visit_damaged, ret, e) < 0)
 		result = -1;
 	if (for_each(st, AT_FDCWD, st->config->dir_snapshots, visit_overlay,
 		     ret, e) < 0)

@@ -105,12 +105,21 @@ static void set_aside(const struct store *st, const char *file,
 {
 	struct err e = ERR_INIT;
 	AUTO_CLOSE int damaged = file_private_dir(st->dir, "damaged", &e);
+	int result = damaged < 0 ? -1 :
+				   renameat(st->dir, file, damaged, file);
 
-	if (damaged < 0 || renameat(st->dir, file, damaged, file) < 0) {
-		/* Perhaps it is no file at all, or the name is taken there. */
-		if (file_remove_tree(st->dir, file, &e) < 0)
-			log_error("record-damaged", &e);
-	}
+	/* Somebody else was faster. */
+	if (result < 0 && damaged >= 0 && errno == ENOENT)
+		return;
+	/* The name is taken there: one is enough. */
+	if (result < 0 && damaged >= 0 &&
+	    (errno == EEXIST || errno == ENOTEMPTY || errno == EISDIR ||
+	     errno == ENOTDIR))
+		result = file_remove_tree(st->dir, file, &e);
+	else if (result < 0 && damaged >= 0)
+		err_sys(&e, "cannot set %s aside", file);
+	if (result < 0)
+		log_error("record-damaged", &e);
 	log_event("record-damaged", "file", file, "message", why->msg, NULL);
 }
 
@@ -146,6 +155,8 @@ static int read_record(const struct store *st, const char *name,
 	if (!may_be_of(&text, needle))
 		return err_set(e, ERR_FORBIDDEN, "another user's session");
 	record = json_parse_object(buf_str(&text), text.len, e);
+	if (!record && e->code == ERR_SYSTEM)
+		return -1; /* no memory says nothing about the record */
 	if (!record || session_from_record(record, ret, e) < 0)
 		goto damaged;
 	if (strcmp(ret->name, name) != 0) {
@@ -169,8 +180,7 @@ int store_read(const struct store *st, const char *name, struct session *ret,
 int store_write(const struct store *st, const struct session *s, struct err *e)
 {
 	AUTO_JSON json_t *record = session_to_record(s);
-	AUTO_FREE char *text = record ? json_dumps(record, JSON_COMPACT) :
-					NULL;
+	AUTO_FREE char *text = json_text(record);
 	struct record_name file = record_of(s->name);
 
 	if (!text)
@@ -181,7 +191,7 @@ int store_write(const struct store *st, const struct session *s, struct err *e)
 
 /*
  * Try a session's lock: its descriptor; -1 with EWOULDBLOCK if it is held,
- * ENOENT if there is none.  Who only looks takes it shared (LOCK_SH), so that
+ * ENOENT if there is none, or what else kept us from finding out.  Who only looks takes it shared (LOCK_SH), so that
  * two lookers do not take each other for the owner.
  */
 static int try_lock(const struct store *st, const char *name, int how)
@@ -191,12 +201,14 @@ static int try_lock(const struct store *st, const char *name, int how)
 
 	if (fd < 0)
 		return -1;
-	if (flock(fd, how | LOCK_NB) < 0) {
+	if (flock(fd, how | LOCK_NB) < 0 || fstat(fd, &stat) < 0) {
+		int saved = errno;
+
 		close(fd);
-		errno = EWOULDBLOCK;
+		errno = saved;
 		return -1;
 	}
-	if (fstat(fd, &stat) < 0 || stat.st_nlink != 1) {
+	if (stat.st_nlink != 1) {
 		close(fd);
 		errno = ENOENT;
 		return -1;
@@ -208,10 +220,32 @@ bool store_is_alive(const struct store *st, const char *name)
 {
 	int fd = try_lock(st, name, LOCK_SH);
 
+	if (fd >= 0) {
+		close(fd);
+		return false;
+	}
+	/* Who cannot find out (no descriptor, no memory) says nobody dead. */
+	return errno != ENOENT && errno != ELOOP && errno != EISDIR &&
+	       errno != ENXIO;
+}
+
+int store_lock(const struct store *st, struct err *e)
+{
+	int fd = openat(st->dir, "lock",
+			O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int result;
+
 	if (fd < 0)
-		return errno == EWOULDBLOCK;
-	close(fd);
-	return false;
+		return err_sys(e, "cannot open the store's lock");
+	do {
+		result = flock(fd, LOCK_EX);
+	} while (result < 0 && errno == EINTR);
+	if (result < 0) {
+		err_sys(e, "cannot take the store's lock");
+		close(fd);
+		return -1;
+	}
+	return fd;
 }
 
 int store_take_lock(const struct store *st, const char *name, struct err *e)
@@ -321,7 +355,7 @@ static char *as_json(const char *user)
 {
 	AUTO_JSON json_t *string = user ? json_string(user) : NULL;
 
-	return string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
+	return json_text(string);
 }
 
 static int end_list(struct session_list *list, DIR *dir, int result)
@@ -372,15 +406,20 @@ int store_list_alive(const struct store *st, struct session_list *ret,
 	if (!dir)
 		return err_sys(e, "cannot read %s/locks", st->path);
 	while (result == 0 && (entry = readdir(dir)) != NULL) {
-		struct err ignored = ERR_INIT;
+		struct err one = ERR_INIT;
 		struct session s;
 
 		if (!session_name_ok(entry->d_name) ||
 		    !store_is_alive(st, entry->d_name))
 			continue;
-		if (store_read(st, entry->d_name, &s, &ignored) == 0 &&
-		    !session_is_final(&s))
-			result = list_add(ret, &room, &s, e);
+		if (store_read(st, entry->d_name, &s, &one) == 0) {
+			if (!session_is_final(&s))
+				result = list_add(ret, &room, &s, e);
+		} else if (one.code == ERR_SYSTEM) {
+			/* It lives, and whoever counts must not miss it. */
+			*e = one;
+			result = -1;
+		}
 	}
 	return end_list(ret, dir, result);
 }

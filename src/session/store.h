@@ -26,8 +26,10 @@
 #include "conf/options.h"
 #include "session/session.h"
 
-/* How long an ended session stays readable. */
-enum { STORE_KEEP_ENDED_S = 600 };
+enum {
+	STORE_KEEP_ENDED_S = 600, /* how long an ended session stays readable */
+	STORE_KEEP_DAMAGED_S = 7 * 86400, /* and a record that was set aside */
+};
 
 struct store {
 	const struct config *config; /* not owned */
@@ -52,7 +54,8 @@ MUST_CHECK int store_open(const struct config *config, struct store *ret,
 void store_release(struct store *st);
 
 /* Read session `name`.  ERR_NOT_FOUND if there is none (also if the name is
- * malformed), ERR_DAMAGED if its record is set aside by this call. */
+ * malformed), ERR_DAMAGED if its record is set aside by this call, ERR_SYSTEM
+ * if it could not be read: no memory, no descriptor. */
 MUST_CHECK int store_read(const struct store *st, const char *name,
 			  struct session *ret, struct err *e);
 
@@ -60,7 +63,8 @@ MUST_CHECK int store_read(const struct store *st, const char *name,
 MUST_CHECK int store_write(const struct store *st, const struct session *s,
 			   struct err *e);
 
-/* True if the session's lock is held, that is, its owner lives. */
+/* True if the session's lock is held, that is, its owner lives; also if that
+ * cannot be found out. */
 bool store_is_alive(const struct store *st, const char *name);
 
 /*
@@ -72,6 +76,14 @@ MUST_CHECK int store_read_true(const struct store *st, const char *name,
 
 /* Make *s, which has lost its owner, failed with that as its reason. */
 void store_show_dead(struct session *s);
+
+/*
+ * Take the store's lock, under which places are decided and reserved; waits.
+ * While it is held no session is half reserved: one has a lock that nobody
+ * holds for a moment, and then no record yet.  Returns its descriptor (close
+ * it to let go), or -1.
+ */
+MUST_CHECK int store_lock(const struct store *st, struct err *e);
 
 /*
  * Take a dead session's lock.  Returns its descriptor (close it to let go),
@@ -95,8 +107,8 @@ struct session_list {
 MUST_CHECK int store_list(const struct store *st, const char *user,
 			  struct session_list *ret, struct err *e);
 
-/* The sessions that live and are not final.  Costs a look at each lock, and
- * reads only the records of the living. */
+/* The sessions that live and are not final: all of them, or ERR_SYSTEM.  Costs
+ * a look at each lock, and reads only the records of the living. */
 MUST_CHECK int store_list_alive(const struct store *st,
 				struct session_list *ret, struct err *e);
 

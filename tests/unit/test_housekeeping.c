@@ -8,8 +8,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -24,6 +26,20 @@
 #define A "svc-aaaaaaaaaaaaaaaaaaaa"
 #define B "svc-bbbbbbbbbbbbbbbbbbbb"
 #define C "svc-cccccccccccccccccccc"
+
+/* The wall clock of this program, which can go before the host's. */
+static long long later;
+
+time_t time(time_t *ret)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	now.tv_sec += (time_t)later;
+	if (ret)
+		*ret = now.tv_sec;
+	return now.tv_sec;
+}
 
 static struct config config;
 static struct store st = STORE_INIT;
@@ -556,6 +572,82 @@ static void a_purge_harms_none_that_is_just_being_reserved(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* ---- What is in the way ---- */
+
+/* P10, RR7: a record that cannot be replaced keeps nothing else from going. */
+static void without_room_for_a_record_all_else_goes(void **state)
+{
+	struct session s = session_named(A, SESSION_RUNNING);
+	struct purge_result r;
+	struct err e = ERR_INIT;
+	struct rlimit before;
+	struct rlimit none;
+
+	(void)state;
+	make_session(&s);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	none = (struct rlimit){ 0, before.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(housekeeping_purge(&st, &r, &e), -1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(e.code, ERR_SYSTEM);
+	assert_int_equal(r.overlays, 1);
+	assert_false(exists(snapshots, A ".qcow2"));
+	assert_false(exists(st.run, A));
+	s = read_back(A); /* whole, as it was */
+	assert_int_equal(s.state, SESSION_RUNNING);
+	check_result(1, 0, 0, 0);
+}
+
+/* RR5: who cannot look does not take the living for dead. */
+static void without_descriptors_nothing_is_thought_dead(void **state)
+{
+	struct session s = session_named(A, SESSION_RUNNING);
+	struct session_list list;
+	struct rlimit before;
+	struct rlimit none;
+	struct err e = ERR_INIT;
+	int lock;
+
+	(void)state;
+	make_session(&s);
+	lock = hold(A);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ (rlim_t)lock + 1, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_true(store_is_alive(&st, A));
+	/* And who counts the living does not miss one: P18. */
+	assert_int_equal(store_list_alive(&st, &list, &e), -1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(e.code, ERR_SYSTEM);
+	close(lock);
+}
+
+static void records_that_were_set_aside_go_after_a_week(void **state)
+{
+	struct session s;
+	struct err e = ERR_INIT;
+	int fd;
+
+	(void)state;
+	fd = openat(st.dir, A ".json", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(store_read(&st, A, &s, &e), -1);
+	assert_int_equal(e.code, ERR_DAMAGED);
+	assert_true(exists(st.dir, "damaged/" A ".json"));
+	assert_int_equal(mkdirat(st.dir, "damaged/" B ".json", 0700), 0);
+	check_result(0, 0, 0, 0);
+	later = STORE_KEEP_DAMAGED_S - 60;
+	check_result(0, 0, 0, 0);
+	later = STORE_KEEP_DAMAGED_S + 60;
+	check_result(0, 0, 0, 2);
+	later = 0;
+	assert_false(exists(st.dir, "damaged/" A ".json"));
+	assert_false(exists(st.dir, "damaged/" B ".json"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
 
 int main(void)
@@ -578,6 +670,9 @@ int main(void)
 		T(a_missing_dir_snapshots_is_nothing_to_do),
 		T(the_living_are_not_touched),
 		T(a_purge_harms_none_that_is_just_being_reserved),
+		T(without_room_for_a_record_all_else_goes),
+		T(without_descriptors_nothing_is_thought_dead),
+		T(records_that_were_set_aside_go_after_a_week),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
