@@ -59,6 +59,26 @@ static int connect_owner(const struct store *st, const char *name,
 	return fd;
 }
 
+int control_adopt(int control, struct err *e)
+{
+	return listen(control, CONTROL_CLIENTS) < 0 ?
+		       err_sys(e, "cannot listen on the control socket") :
+		       0;
+}
+
+pid_t control_peer(const struct store *st, const char *name, struct err *e)
+{
+	AUTO_CLOSE int fd = connect_owner(st, name, e);
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (fd < 0)
+		return -1;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return err_sys(e, "SO_PEERCRED");
+	return peer.pid;
+}
+
 static int ask(int fd, const char *message, struct err *e)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -104,7 +124,7 @@ int control_stop(const struct store *st, const char *name, bool now,
 		return 0;
 	message = json_pack("{ss sb ss}", "verb", "stop", "now", (int)now,
 			    "who", who);
-	text = message ? json_dumps(message, JSON_COMPACT) : NULL;
+	text = json_text(message);
 	if (!text)
 		return err_set(e, ERR_SYSTEM, "no memory");
 	fd = connect_owner(st, name, &asked);

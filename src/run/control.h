@@ -5,6 +5,7 @@
 #define QWD_RUN_CONTROL_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "session/store.h"
 
@@ -14,6 +15,18 @@
  * it, or -1.
  */
 MUST_CHECK int control_listen(const struct store *st, const char *name,
+			      struct err *e);
+
+/*
+ * Make the kernel name the caller to whoever connects from now on
+ * (SO_PEERCRED): until then it names the process that made the socket
+ * (unix(7)).
+ */
+MUST_CHECK int control_adopt(int control, struct err *e);
+
+/* The process that listens on the session's control socket, as the kernel
+ * knows it; -1 if that cannot be had.  It may have died since. */
+MUST_CHECK pid_t control_peer(const struct store *st, const char *name,
 			      struct err *e);
 
 /*

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "conf/arguments.h"
+#include "run/control.h"
 #include "run/owner_state.h"
 #include "run/purge.h"
 #include "sys/clock.h"
@@ -326,6 +327,9 @@ static int adopt(struct owner *o, int argc, char **argv, struct err *e)
 	if (fcntl(o->lock, F_SETFD, FD_CLOEXEC) < 0 ||
 	    fcntl(o->control, F_SETFD, FD_CLOEXEC) < 0)
 		return err_sys(e, "the lock was not handed over");
+	/* So that a purge can find us if we hang (run/purge.h). */
+	if (control_adopt(o->control, e) < 0)
+		return -1;
 	if (arguments_config(argc, argv, 5, &o->config, e) < 0)
 		return -1;
 	if (store_open(&o->config, &o->st, e) < 0 ||

@@ -483,6 +483,32 @@ int child_run(const struct child *c, const char *input, struct buf *output,
 	return 0;
 }
 
+int child_handle(pid_t pid)
+{
+	return pidfd_open(pid, 0);
+}
+
+int child_handle_end(int handle, int deadline_ms, struct err *e)
+{
+	struct pollfd end = { .fd = handle, .events = POLLIN };
+	long long deadline = clock_boot_ms() + deadline_ms;
+
+	if (pidfd_send_signal(handle, SIGKILL, NULL, 0) < 0)
+		return errno == ESRCH ? 0 : err_sys(e, "cannot kill");
+	for (;;) {
+		long long left = deadline - clock_boot_ms();
+		int n = left > 0 ? poll(&end, 1, (int)left) : 0;
+
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return err_sys(e, "poll");
+		if (left <= 0)
+			return err_set(e, ERR_TIMEOUT,
+				       "a killed process does not end");
+	}
+}
+
 char *child_find_program(const char *name, struct err *e)
 {
 	static const char *const dirs[] = { "/usr/local/bin", "/usr/bin",

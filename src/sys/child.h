@@ -90,6 +90,18 @@ void child_end(pid_t *pid, bool group);
 bool child_reaped(pid_t pid, bool group, int *ret_status);
 
 /*
+ * A handle (pidfd_open(2)) on a process that need not be a child of ours: it
+ * never comes to mean another one, also when the number is used again.  So
+ * open it first, then make sure whose process it is, then end it.  Returns the
+ * descriptor, or -1 with errno.
+ */
+MUST_CHECK int child_handle(pid_t pid);
+
+/* SIGKILL to the process behind the handle; waits at most `deadline_ms` for
+ * its end.  ERR_TIMEOUT if it has not come. */
+MUST_CHECK int child_handle_end(int handle, int deadline_ms, struct err *e);
+
+/*
  * Find a program: an absolute path is itself, a bare name is looked up in
  * /usr/local/bin, /usr/bin, /bin, /usr/sbin, /sbin.  The caller frees; NULL
  * with ERR_CONFIG naming it if it is not there.

@@ -1,0 +1,295 @@
+/* src/run/hung: whom a purge kills, and whom it never does. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "run/control.h"
+#include "run/hung.h"
+#include "run/purge.h"
+#include "scratch.h"
+#include "sys/clock.h"
+
+#define A "svc-aaaaaaaaaaaaaaaaaaaa"
+
+static struct config config;
+static struct store st = STORE_INIT;
+static int serial;
+
+static int open_store(void **state)
+{
+	char path[4300];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/store%d", scratch_path, serial++);
+	if (config_init(&config, &e) < 0 ||
+	    config_set(&config, "dir_cfg", path, &e) < 0 ||
+	    config_set(&config, "dir_snapshots", scratch_path, &e) < 0 ||
+	    config_set(&config, "service", "svc", &e) < 0)
+		return -1;
+	return store_open(&config, &st, &e);
+}
+
+static int close_store(void **state)
+{
+	(void)state;
+	store_release(&st);
+	config_release(&config);
+	return 0;
+}
+
+/* A running session that should have ended `ago` milliseconds ago. */
+static struct session overdue(long long ago)
+{
+	struct session s = { .name = A, .user = "ann", .machine = "tiny.iso",
+			     .format = "raw", .cpu = 1, .memory_mb = 256,
+			     .state = SESSION_RUNNING };
+	struct err e = ERR_INIT;
+
+	clock_boot_id(s.boot_id);
+	s.started = clock_wall() - 3600;
+	s.ends = clock_wall() - ago / 1000;
+	s.ends_boot_ms = clock_boot_ms() - ago;
+	if (store_write(&st, &s, &e) < 0)
+		fail_msg("%s", e.msg);
+	return s;
+}
+
+static long long grace(void)
+{
+	return HUNG_GRACE_MS + config.service_stop_grace * 1000;
+}
+
+static int make_lock(void)
+{
+	int fd = openat(st.locks, A, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	return fd;
+}
+
+/* An owner that hangs: has lock and control socket, and never looks up. */
+static pid_t start_owner(int lock, int control)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct err e = ERR_INIT;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (fcntl(lock, F_GETFD) < 0 || control_adopt(control, &e) < 0)
+			_exit(1);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	return pid;
+}
+
+static void await_stop(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+}
+
+static int listen_control(void)
+{
+	struct err e = ERR_INIT;
+	int fd = control_listen(&st, A, &e);
+
+	if (fd < 0)
+		fail_msg("%s", e.msg);
+	return fd;
+}
+
+static void end(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
+static void check_lives(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info,
+				WEXITED | WNOHANG | WNOWAIT), 0);
+	assert_int_equal(info.si_pid, 0);
+}
+
+static void an_owner_that_hangs_past_the_end_is_killed(void **state)
+{
+	struct purge_result result;
+	struct err e = ERR_INIT;
+	struct session s;
+	int lock = make_lock();
+	int control = listen_control();
+	pid_t pid = start_owner(lock, control);
+	int status;
+
+	(void)state;
+	close(lock);
+	close(control);
+	await_stop(pid);
+	overdue(grace() + 1000);
+	/* One pass: killed, and then found dead. */
+	if (purge_everything(&st, &result, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(waitpid(pid, &status, WNOHANG), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+	assert_int_equal(result.failed, 1);
+	assert_int_equal(store_read(&st, A, &s, &e), 0);
+	assert_int_equal(s.state, SESSION_FAILED);
+	assert_int_equal(faccessat(st.run, A, F_OK, 0), -1);
+}
+
+static void an_owner_has_time_to_end_its_session(void **state)
+{
+	struct err e = ERR_INIT;
+	int lock = make_lock();
+	int control = listen_control();
+	pid_t pid = start_owner(lock, control);
+	struct session s;
+
+	(void)state;
+	close(lock);
+	close(control);
+	await_stop(pid);
+	overdue(grace() - 5000);
+	assert_int_equal(hung_end(&st, &e), 0);
+	s = overdue(grace() + 1000);
+	s.ends_boot_ms = 0; /* no end at all */
+	assert_int_equal(store_write(&st, &s, &e), 0);
+	assert_int_equal(hung_end(&st, &e), 0);
+	s = overdue(grace() + 1000);
+	snprintf(s.boot_id, sizeof(s.boot_id), "another boot");
+	assert_int_equal(store_write(&st, &s, &e), 0);
+	assert_int_equal(hung_end(&st, &e), 0);
+	check_lives(pid);
+	/* One that hangs in its clean-up has no time left either. */
+	s = overdue(-1000000);
+	s.state = SESSION_ENDED;
+	s.ended = 1;
+	s.ended_boot_ms = clock_boot_ms() - grace() - 1000;
+	assert_int_equal(store_write(&st, &s, &e), 0);
+	assert_int_equal(hung_end(&st, &e), 1);
+	end(pid);
+}
+
+/* RR9: the socket names a process that is not the owner (any more). */
+static void a_stranger_behind_the_socket_survives(void **state)
+{
+	struct err e = ERR_INIT;
+	int control = listen_control();
+	pid_t pid = fork();
+	int lock;
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (control_adopt(control, &e) < 0)
+			_exit(1);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	await_stop(pid);
+	lock = make_lock(); /* not the stranger's */
+	overdue(grace() + 1000);
+	assert_int_equal(hung_end(&st, &e), 0);
+	check_lives(pid);
+	end(pid);
+	close(lock);
+	close(control);
+}
+
+/* RR9: the owner's number is used again, and what has it now survives. */
+static void who_has_got_the_owners_number_survives(void **state)
+{
+	struct err e = ERR_INIT;
+	int lock = make_lock();
+	int control = listen_control();
+	char text[16];
+	pid_t owner;
+	pid_t stranger = 0;
+
+	(void)state;
+	owner = start_owner(lock, control);
+	await_stop(owner);
+	end(owner);
+	overdue(grace() + 1000);
+	/* pid_namespaces(7): the next one gets the number after this. */
+	for (int tries = 0; tries < 100 && stranger != owner; tries++) {
+		int fd = open("/proc/sys/kernel/ns_last_pid",
+			      O_WRONLY | O_CLOEXEC);
+
+		snprintf(text, sizeof(text), "%d", (int)owner - 1);
+		if (fd < 0 || write(fd, text, strlen(text)) < 0)
+			skip();
+		close(fd);
+		stranger = fork();
+		assert_true(stranger >= 0);
+		if (stranger == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			close(lock); /* a copy that fork made */
+			raise(SIGSTOP);
+			_exit(0);
+		}
+		await_stop(stranger);
+		if (stranger != owner)
+			end(stranger);
+	}
+	assert_int_equal(stranger, owner);
+	assert_int_equal(control_peer(&st, A, &e), stranger);
+	/* The lock is held still: by us. */
+	assert_int_equal(hung_end(&st, &e), 0);
+	check_lives(stranger);
+	end(stranger);
+	close(lock);
+	close(control);
+}
+
+static void a_session_without_a_socket_is_an_error_and_no_more(void **state)
+{
+	struct err e = ERR_INIT;
+	int lock = make_lock();
+
+	(void)state;
+	overdue(grace() + 1000);
+	assert_int_equal(hung_end(&st, &e), -1);
+	assert_int_equal(e.code, ERR_SYSTEM);
+	assert_non_null(strstr(e.msg, "cannot reach the owner of " A));
+	close(lock);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(an_owner_that_hangs_past_the_end_is_killed),
+		T(an_owner_has_time_to_end_its_session),
+		T(a_stranger_behind_the_socket_survives),
+		T(who_has_got_the_owners_number_survives),
+		T(a_session_without_a_socket_is_an_error_and_no_more),
+	};
+
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}
