@@ -206,3 +206,12 @@ int catalogue_refresh(const struct config *c, struct catalogue *ret,
 	cat = (struct catalogue){ .list = NULL };
 	return 0;
 }
+
+void catalogue_clean(const struct config *c)
+{
+	AUTO_CLOSE int dirfd = open(c->dir_service,
+				    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dirfd >= 0 && flock(dirfd, LOCK_EX | LOCK_NB) == 0)
+		(void)!unlinkat(dirfd, CATALOGUE_NAME ".tmp", 0);
+}

@@ -63,6 +63,10 @@ MUST_CHECK int catalogue_load(const struct config *c, struct catalogue *ret,
 MUST_CHECK int catalogue_refresh(const struct config *c, struct catalogue *ret,
 				 struct err *e);
 
+/* Remove what a refresh that was killed has left beside the catalogue.  One
+ * that is at work is not disturbed; no failure is worth a word. */
+void catalogue_clean(const struct config *c);
+
 /*
  * Examine one image file: dir_machines/name.  Fills *ret (caller releases
  * with catalogue_entry_release()); usable = false with the reason if it is

@@ -1,6 +1,7 @@
 /* qwdctl purge: for timers and cron, so that having nothing to do is fine. */
 #include "ctl/ctl.h"
 
+#include "conf/catalogue.h"
 #include "ctl/service_store.h"
 #include "run/purge.h"
 
@@ -16,6 +17,8 @@ int ctl_purge(const struct config *c, int argc, char **argv)
 			argv[1]);
 		return CTL_USAGE;
 	}
+	/* As root perhaps, which the store is opened without. */
+	catalogue_clean(c);
 	if (service_store_open(c, &store, &e) < 0) {
 		fprintf(stderr, "qwdctl purge: %s\n", e.msg);
 		return CTL_FAILED;

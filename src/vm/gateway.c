@@ -172,8 +172,12 @@ static int change_tokens(const struct store *st, struct change *change,
 	filter(st, buf_str(&before), change, &after);
 	if (buf_failed(&after))
 		return err_set(e, ERR_SYSTEM, "too many tokens");
-	if (!change->add && !change->dropped && before.len)
+	if (!change->add && !change->dropped && before.len) {
+		/* Of a writer that was killed. */
+		if (unlinkat(dir, "tokens.tmp", 0) < 0 && errno != ENOENT)
+			return err_sys(e, "cannot remove tokens.tmp");
 		return 0;
+	}
 	return file_replace(dir, "tokens", buf_str(&after), after.len, 0600,
 			    false, e);
 }
@@ -193,9 +197,29 @@ int gateway_revoke(const struct store *st, const char *name, struct err *e)
 	return change_tokens(st, &change, e);
 }
 
+/* The port of a keeper that was killed is nobody's. */
+static void forget_port(const struct store *st)
+{
+	struct err ignored = ERR_INIT;
+	AUTO_CLOSE int dir = open_dir(st, &ignored);
+	AUTO_CLOSE int gate = -1;
+	AUTO_CLOSE int lock = -1;
+
+	if (dir < 0)
+		return;
+	gate = open_locked(dir, "gate", LOCK_EX);
+	lock = gate < 0 ? -1 : open_locked(dir, "lock", LOCK_EX | LOCK_NB);
+	if (lock < 0)
+		return;
+	unlinkat(dir, "port", 0);
+	unlinkat(dir, "port.tmp", 0);
+}
+
 int gateway_clean(const struct store *st, struct err *e)
 {
 	struct change change = { .drop_dead = true };
+
+	forget_port(st);
 
 	if (change_tokens(st, &change, e) < 0)
 		return -1;
