@@ -459,10 +459,11 @@ static void a_damaged_record_does_not_keep_others_out(void **state)
 enum { CROWD = 50 };
 
 /* One of the crowd: starts with the others, holds its place to the end. */
-static void __attribute__((noreturn)) ask_in_crowd(int start, int answer,
+static void __attribute__((noreturn)) ask_in_crowd(const char *user,
+						   int start, int answer,
 						   int end)
 {
-	struct session s = wish_of("ann");
+	struct session s = wish_of(user);
 	struct err e = ERR_INIT;
 	char byte;
 	int lock;
@@ -500,7 +501,7 @@ static void check_crowd(size_t limit)
 		if (pids[i] == 0) {
 			close(start[1]);
 			close(end[1]);
-			ask_in_crowd(start[0], answer[1], end[0]);
+			ask_in_crowd("ann", start[0], answer[1], end[0]);
 		}
 	}
 	close(start[1]); /* go */
@@ -527,6 +528,7 @@ static void check_crowd(size_t limit)
 	assert_int_equal(entries(st.locks), limit);
 }
 
+/* RR1, P18 */
 static void a_crowd_gets_no_place_more_than_there_are(void **state)
 {
 	static const size_t limits[] = { 1, 10, 49, 50 };
@@ -537,6 +539,56 @@ static void a_crowd_gets_no_place_more_than_there_are(void **state)
 		close_store(state);
 		assert_int_equal(open_store(state), 0);
 	}
+}
+
+/* RR1: each of five users, all at once, gets as many as one may have. */
+static void a_crowd_gets_no_place_more_than_each_may_have(void **state)
+{
+	AUTO_SESSION_LIST struct session_list all = { 0 };
+	struct err e = ERR_INIT;
+	size_t count[5] = { 0 };
+	int start[2];
+	int answer[2];
+	int end[2];
+	pid_t pids[CROWD];
+
+	(void)state;
+	set("service_max_instance_nb", "50");
+	set("service_max_session_nb_per_user", "3");
+	assert_int_equal(pipe2(start, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(answer, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(end, O_CLOEXEC), 0);
+	for (int i = 0; i < CROWD; i++) {
+		char user[8];
+
+		snprintf(user, sizeof(user), "user%d", i % 5);
+		pids[i] = fork();
+		assert_true(pids[i] >= 0);
+		if (pids[i] == 0) {
+			close(start[1]);
+			close(end[1]);
+			ask_in_crowd(user, start[0], answer[1], end[0]);
+		}
+	}
+	close(start[1]); /* go */
+	close(answer[1]);
+	for (int i = 0; i < CROWD; i++) {
+		char byte = 0;
+
+		assert_int_equal(read(answer[0], &byte, 1), 1);
+		assert_true(byte == 'y' || byte == 'n');
+	}
+	assert_int_equal(store_list(&st, NULL, &all, &e), 0);
+	close(end[1]);
+	for (int i = 0; i < CROWD; i++)
+		assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+	close(start[0]);
+	close(answer[0]);
+	close(end[0]);
+	for (size_t i = 0; i < all.count; i++)
+		count[all.list[i].user[4] - '0']++;
+	for (size_t i = 0; i < ARRAY_LEN(count); i++)
+		assert_int_equal(count[i], 3);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
@@ -560,6 +612,7 @@ int main(void)
 		T(a_record_that_cannot_be_written_leaves_nothing_behind),
 		T(a_damaged_record_does_not_keep_others_out),
 		T(a_crowd_gets_no_place_more_than_there_are),
+		T(a_crowd_gets_no_place_more_than_each_may_have),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <sys/file.h>
@@ -572,6 +573,114 @@ static void a_purge_harms_none_that_is_just_being_reserved(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* ---- Several at once ---- */
+
+enum { RACERS = 3, RACED = 60 };
+
+struct score {
+	size_t failed;
+	size_t removed;
+	size_t overlays;
+};
+
+static void __attribute__((noreturn)) race(int start, int answer)
+{
+	struct score score = { 0 };
+	struct purge_result r;
+	struct err e = ERR_INIT;
+	char byte;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)!read(start, &byte, 1);
+	if (housekeeping_purge(&st, &r, &e) < 0) {
+		fprintf(stderr, "%s\n", e.msg);
+		_exit(1);
+	}
+	score = (struct score){ r.failed, r.removed, r.overlays };
+	_exit(write(answer, &score, sizeof(score)) == sizeof(score) ? 0 : 1);
+}
+
+/* RR15: timer, request and administrator purge the same sessions. */
+static struct score run_race(void)
+{
+	struct score sum = { 0 };
+	int start[2];
+	int answer[2];
+	pid_t pids[RACERS];
+
+	assert_int_equal(pipe2(start, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(answer, O_CLOEXEC), 0);
+	for (size_t i = 0; i < RACERS; i++) {
+		pids[i] = fork();
+		assert_true(pids[i] >= 0);
+		if (pids[i] == 0) {
+			close(start[1]);
+			race(start[0], answer[1]);
+		}
+	}
+	close(start[0]);
+	close(start[1]); /* go */
+	close(answer[1]);
+	for (size_t i = 0; i < RACERS; i++) {
+		struct score one;
+		int status;
+
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+		assert_int_equal(read(answer[0], &one, sizeof(one)),
+				 sizeof(one));
+		sum.failed += one.failed;
+		sum.removed += one.removed;
+		sum.overlays += one.overlays;
+	}
+	close(answer[0]);
+	return sum;
+}
+
+static void three_purges_at_once_free_each_thing_once(void **state)
+{
+	int rounds = getenv("LONG") && *getenv("LONG") ? 200 : 10;
+
+	(void)state;
+	for (int round = 0; round < rounds; round++) {
+		struct score sum;
+
+		for (int i = 0; i < RACED; i++) {
+			char name[SESSION_NAME_SIZE];
+			struct session s;
+
+			snprintf(name, sizeof(name), "svc-%020d", i);
+			s = session_named(name, i % 2 ? SESSION_RUNNING :
+							SESSION_ENDED);
+			s.ended = i % 2 ? 0 : 1;
+			s.ended_boot_ms = 1;
+			/* As long ago as this boot is not old. */
+			if (i % 2 == 0)
+				snprintf(s.boot_id, sizeof(s.boot_id), "other");
+			make_session(&s);
+		}
+		sum = run_race();
+		assert_int_equal(sum.failed, RACED / 2);
+		assert_int_equal(sum.removed, RACED / 2);
+		assert_int_equal(sum.overlays, RACED);
+		later = 2 * STORE_KEEP_ENDED_S; /* all are old now */
+		for (int i = 1; i < RACED; i += 2) {
+			char name[SESSION_NAME_SIZE];
+			struct session s;
+			struct err e = ERR_INIT;
+
+			snprintf(name, sizeof(name), "svc-%020d", i);
+			s = read_back(name);
+			s.ended_boot_ms -= 2000LL * STORE_KEEP_ENDED_S;
+			assert_int_equal(store_write(&st, &s, &e), 0);
+		}
+		sum = run_race();
+		later = 0;
+		assert_int_equal(sum.removed, RACED / 2);
+		assert_int_equal(sum.failed + sum.overlays, 0);
+	}
+}
+
 /* ---- What is in the way ---- */
 
 /* P10, RR7: a record that cannot be replaced keeps nothing else from going. */
@@ -670,6 +779,7 @@ int main(void)
 		T(a_missing_dir_snapshots_is_nothing_to_do),
 		T(the_living_are_not_touched),
 		T(a_purge_harms_none_that_is_just_being_reserved),
+		T(three_purges_at_once_free_each_thing_once),
 		T(without_room_for_a_record_all_else_goes),
 		T(without_descriptors_nothing_is_thought_dead),
 		T(records_that_were_set_aside_go_after_a_week),

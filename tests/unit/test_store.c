@@ -372,6 +372,7 @@ static void add_good(void)
 	write_record(&s);
 }
 
+/* RR13: truncated at each byte. */
 static void a_record_cut_at_any_byte_is_set_aside(void **state)
 {
 	struct session s = session_named(A);
@@ -391,6 +392,7 @@ static void a_record_cut_at_any_byte_is_set_aside(void **state)
 	assert_true(exists(st.dir, "damaged/" A ".json"));
 }
 
+/* RR13: bits that flip. */
 static void a_record_with_a_byte_changed_breaks_nothing(void **state)
 {
 	struct session s = session_named(A);
@@ -746,6 +748,7 @@ static void an_end_is_shown_as_it_was(void **state)
 
 /* A reader never sees a half-written record, nor a session that has ended in
  * good order as failed. */
+/* RR3, P10 */
 static void a_reader_sees_whole_records_while_they_are_written(void **state)
 {
 	struct session s = session_named(A);
