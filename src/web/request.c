@@ -144,7 +144,8 @@ static void describe(struct request *r, const struct environment *env)
 	name_request(r, v[UNIQUE_ID]);
 }
 
-/* Wait until `fd` can be read.  ERR_TIMEOUT at `deadline` (clock_boot_ms). */
+/* Wait until `fd` can be read.  ERR_INPUT at `deadline` (clock_boot_ms): who
+ * sends so slowly is told. */
 static int await(int fd, long long deadline, struct err *e)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
@@ -154,8 +155,9 @@ static int await(int fd, long long deadline, struct err *e)
 		int n;
 
 		if (left <= 0)
-			return err_set(e, ERR_TIMEOUT,
-				       "the request's body did not come");
+			return err_set(e, ERR_INPUT,
+				       "The form did not arrive in time. Send "
+				       "it again.");
 		n = poll(&ready, 1, (int)left);
 		if (n > 0)
 			return 0;
