@@ -136,6 +136,17 @@ static bool may_be_of(const struct buf *text, const char *needle)
 	       strstr(text->data, needle) != NULL;
 }
 
+/* A record that we may not even read is not ours. */
+static bool is_foreign(const struct store *st, const char *file,
+		       const struct err *e)
+{
+	struct stat stat;
+
+	return e->code == ERR_SYSTEM && e->sys == EACCES &&
+	       fstatat(st->dir, file, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       stat.st_uid != geteuid();
+}
+
 /* store_read(), which gives up with ERR_FORBIDDEN on another user's. */
 static int read_record(const struct store *st, const char *name,
 		       const char *needle, struct session *ret, struct err *e)
@@ -148,7 +159,8 @@ static int read_record(const struct store *st, const char *name,
 		return err_set(e, ERR_NOT_FOUND, "no such session");
 	file = record_of(name);
 	if (file_read(st->dir, file.text, false, &text, e) < 0) {
-		if (e->code == ERR_DAMAGED || e->code == ERR_TOO_LARGE)
+		if (e->code == ERR_DAMAGED || e->code == ERR_TOO_LARGE ||
+		    is_foreign(st, file.text, e))
 			goto damaged;
 		return -1;
 	}
