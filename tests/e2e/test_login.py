@@ -28,6 +28,8 @@ def setUpModule():
 
 
 class EachMethod(LoginCase):
+    """The matrix of methods and of what can happen: SR10, SR11, P15, P20."""
+
     @contextlib.contextmanager
     def only(self, method, tls):
         with self.subTest(method=method, tls=tls):
@@ -210,7 +212,7 @@ def tls_records(data):
 
 
 class Ldap(LoginCase):
-    """What only a directory tells: name, mail, groups."""
+    """What only a directory tells: name, mail, groups.  SR10."""
 
     def setUp(self):
         self.program = Program(world.places, self._testMethodName, 'echo "SUCCESS"')
@@ -256,7 +258,26 @@ class Ldap(LoginCase):
         files = (self.site.store / "logins").iterdir()
         return json.loads(max(files, key=lambda path: path.stat().st_mtime_ns).read_text())
 
+    def test_who_logs_in_can_have_the_way_mailed_to_the_directorys_address(self):
+        exim = world.servers.exim
+        exim.mails()
+        self.site.configure(
+            email_from="desktop@lab.example", email_method="simple", smtp_server="127.0.0.1",
+            smtp_port=exim.simple_port)
+        client = self.site.visitor()
+        answer = client.post_form(self.site.order(user="carla", password=PASSWORD, mail_me="1"))
+        self.assertEqual(answer.status, 201, answer)
+        name = answer.json()["session"]["name"]
+        mails = []
+        net.within(10, "a mail", lambda: mails.extend(exim.mails()) or mails)
+        self.assertIn(b"\nTo: <carla@lab.example>", mails[0].replace(b"\r\n", b"\n"))
+        client.wait_state(name, "running")
+        client.post_form({"session_stop": name, "now": "1"})
+        client.wait_state(name, "ended")
+        self.site.configure(email_from=None, email_method=None, smtp_server=None, smtp_port=None)
+
     def test_values_do_not_become_filters(self):
+        """SR10, P15: what a filter would understand is refused unasked."""
         for user in ("al*", "x)(uid=*", "alice)(mail=a*"):
             _, answer = self.log_in(user, PASSWORD)
             self.assertEqual(answer.status, 400, user)
@@ -278,7 +299,7 @@ class Ldap(LoginCase):
 
 
 class Custom(LoginCase):
-    """The site's own program has the last word."""
+    """The site's own program has the last word.  SR14, P19."""
 
     number = 0
 
@@ -313,7 +334,11 @@ class Custom(LoginCase):
         self.assertEqual(program.asked()[0]["previous"], "FAILED imap bad-password")
 
     def test_only_a_clear_yes_is_one(self):
-        for body, reason in (
+        """SR14, P19: SUCCESS somewhere, or with a failure, is none."""
+        floods = [("trap '' TERM; yes SUCCESS", "error .* reason=deadline"),
+                  ("(sleep 60 &); echo SUCCESS", "error .* reason=deadline"),
+                  ("cat /dev/zero", "error .* reason=deadline")] if LONG else []
+        for body, reason in (*floods,
                 ("echo SUCCESS; exit 1", "failure .* reason=exit-status"),
                 ("echo SUCCESS; echo FAILED", "failure .* reason=refused"),
                 ("echo FAILED SUCCESS", "failure .* reason=refused"),
@@ -382,7 +407,7 @@ def basic(user, password=PASSWORD):
 
 
 class SingleSignOn(unittest.TestCase):
-    """REMOTE_USER, by mod_auth_basic in place of what sites have."""
+    """REMOTE_USER, by mod_auth_basic as documented; a header is no name (P2)."""
 
     def test_the_web_servers_word_counts_where_it_is_asked_for(self):
         with Site(options=OPEN | {"check_user_remote": "yes", "user_admin": "root"}) as site:

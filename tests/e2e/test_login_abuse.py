@@ -255,11 +255,15 @@ class NobodyReadsThePassword(unittest.TestCase):
             self.look_everywhere(site, b"canary")
 
     def test_the_displays_secret_is_in_its_record_alone(self):
+        """P6, P7, SR15, SR16: 160 bits of their own, in no place but two files
+        that nobody else can read."""
         with self.site_of_all() as site:
             client = site.visitor()
             name = client.create(user="carla", password=PASSWORD)["name"]
             session = client.wait_state(name, "running")
             token = site.token(session).encode()
+            self.assertRegex(token, rb"^[a-z2-7]{32}$")
+            self.assertNotIn(name.rpartition("-")[2].encode(), token)
             with self.sampled([token]):
                 with site.websocket(token.decode()):
                     for path in (f"?session={name}", "?manage=1"):

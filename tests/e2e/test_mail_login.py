@@ -1,5 +1,5 @@
 """Login by e-mail, with a real mail server: the form, the mail, its link, the
-button; and what must not happen on the way."""
+button; and what must not happen on the way (rows SR13, P19)."""
 
 import email
 import email.policy
@@ -121,6 +121,8 @@ class Case(unittest.TestCase):
 
 class TheWay(Case):
     def test_form_mail_link_button_session(self):
+        """SR13, P19: a link that is followed uses nothing up, the button works
+        once; and this method alone is enough to get in."""
         with mail_site() as site:
             ann = site.visitor()
             form = ann.get(HOME, accept="html")
@@ -193,6 +195,7 @@ class TheWay(Case):
                 self.assertNotIn(mail.token.encode(), path.read_bytes())
 
     def test_a_browser_does_it_and_tells_nobody_where_it_was(self):
+        """SR13, SR16: no referrer holds the ticket."""
         with mail_site() as site, Browser() as browser:
             browser.get(site.url + HOME)
             browser.fill(user=ANN, cpu="1")
@@ -357,6 +360,7 @@ class TheWay(Case):
 
 class Refusals(Case):
     def test_what_cannot_be_written_to(self):
+        """SR13: no second line of a header, no second recipient."""
         with mail_site() as site:
             for user, words in (
                 ("ann@other.example", "cannot be used here"),
@@ -399,6 +403,7 @@ class Refusals(Case):
             self.no_mail()
 
     def test_the_host_header_is_nowhere(self):
+        """SR5"""
         for url in ("http://desktop.lab.example:8080", None):
             with mail_site(service_url=url or "") as site:
                 answer = site.visitor().post_form(site.order(user=ANN),
@@ -413,6 +418,7 @@ class Refusals(Case):
                 self.assertNotIn("evil", site.error_log())
 
     def test_nobody_learns_who_exists(self):
+        """SR12, for addresses."""
         with mail_site() as site:
             pages = set()
             for user, mails in (("ann@lab.example", 1), ("mallory@lab.example", 0),

@@ -122,7 +122,7 @@ class TheWayThere(Case):
 
 
 class Tls(Case):
-    """Each row through a proxy that records what was said."""
+    """SR11, P20: each row through a proxy that records what was said."""
 
     def row(self, expected, verb, tls, server, strip=None, **members):
         with self.subTest(verb=verb, tls=tls), Proxy(*server, strip) as proxy:
@@ -191,7 +191,7 @@ class Tls(Case):
 
 
 class Directory(Case):
-    """What only LDAP has."""
+    """What only LDAP has: SR10, P15."""
 
     def ldap(self, expected, **members):
         port = self.servers.slapd[net.GOOD].tls_port

@@ -1,0 +1,42 @@
+"""The table of requirements and tests, src/doc/security-tests.md, names tests
+that exist, and has the rows of logins, cookies and pages."""
+
+import ast
+import re
+import unittest
+
+from harness import TREE
+
+TABLE = (TREE / "src/doc/security-tests.md").read_text()
+
+
+def methods(path):
+    """CLASS.TEST of a file."""
+    classes = {node.name: node for node in ast.parse(path.read_text()).body
+               if isinstance(node, ast.ClassDef)}
+    return {f"{name}.{item.name}" for name, node in classes.items() for item in node.body
+            if isinstance(item, ast.FunctionDef) and item.name.startswith("test_")}
+
+
+class TheTable(unittest.TestCase):
+    def test_each_test_exists(self):
+        named = re.findall(r"`(test_\w+\.(?:py|c))::([\w.]+)`", TABLE)
+        self.assertGreater(len(named), 80)
+        for file, test in named:
+            with self.subTest(file=file, test=test):
+                if file.endswith(".py"):
+                    self.assertIn(test, methods(TREE / "tests/e2e" / file))
+                else:
+                    text = (TREE / "tests/unit" / file).read_text()
+                    self.assertIn(f"static void {test}(void **state)", text)
+                    self.assertRegex(text, rf"cmocka_unit_test(_setup_teardown|_teardown|_setup)?"
+                                           rf"\(\s*{test}\b")
+
+    def test_the_rows_of_logins_cookies_and_pages_are_all_there(self):
+        rows = set(re.findall(r"^\| (\w+) \|", TABLE, re.M))
+        wanted = {f"SR{n}" for n in range(1, 20)} | {f"P{n}" for n in range(1, 21)} | {"P23", "P33"}
+        self.assertEqual(wanted - rows, set())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
