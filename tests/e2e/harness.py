@@ -894,7 +894,7 @@ class Qmp:
             raise AssertionError("no QMP greeting")
         self.command("qmp_capabilities")
 
-    def command(self, name, **arguments):
+    def command(self, name, /, **arguments):
         order = {"execute": name}
         if arguments:
             order["arguments"] = arguments
