@@ -75,6 +75,10 @@ void network_attach_command(const char *slirp4netns, pid_t pid, int ready,
 	argv_add(ret, "--configure");
 	argv_add(ret, "--mtu=65520");
 	argv_add(ret, "--disable-host-loopback");
+	/* Its parts that read what comes from the guest see no files and few
+	 * system calls. */
+	argv_add(ret, "--enable-sandbox");
+	argv_add(ret, "--enable-seccomp");
 	argv_addf(ret, "--ready-fd=%d", ready);
 	argv_addf(ret, "%d", (int)pid);
 	argv_add(ret, "tap0");

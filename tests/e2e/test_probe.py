@@ -106,12 +106,14 @@ class AHostileGuest(unittest.TestCase):
 
     def test_it_reaches_all_of_it_when_the_defence_is_switched_off(self):
         name, shell = self.guests["off"]
-        reached = probe(shell)
-        heard = self.heard()
-        for port in (*LISTENERS, MULTICAST_PORT):
-            self.assertIn(("udp", port), heard)
-        for port in LISTENERS:
-            self.assertIn(("tcp", port), heard)
+        wanted = {(protocol, port) for protocol in ("tcp", "udp") for port in LISTENERS}
+        wanted.add(("udp", MULTICAST_PORT))
+        reached = set()
+        for _ in range(3):  # UDP may be lost
+            reached |= probe(shell)
+            if wanted <= self.heard():
+                break
+        self.assertEqual(wanted - self.heard(), set())
         # The gateway of all displays, and the web server, which answer.
         for port in SERVICE_PORTS:
             for way in ("kernel", "frame"):

@@ -28,8 +28,9 @@ static void compare(const struct argv *a, const char *const *expected,
 static void slirp_gets_no_way_to_the_hosts_loopback(void **state)
 {
 	static const char *const expected[] = {
-		"/usr/bin/slirp4netns",	 "--configure",	  "--mtu=65520",
-		"--disable-host-loopback", "--ready-fd=9", "4711",
+		"/usr/bin/slirp4netns", "--configure", "--mtu=65520",
+		"--disable-host-loopback", "--enable-sandbox",
+		"--enable-seccomp", "--ready-fd=9", "4711",
 		"tap0",
 	};
 	AUTO_ARGV struct argv a = { 0 };

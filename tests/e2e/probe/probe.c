@@ -140,6 +140,12 @@ static void kernel_look(struct target *t)
 
 /* ---- By frames ---- */
 
+/* Where answers to its frames go: each target has its own. */
+static in_port_t port_of(const struct target *t)
+{
+	return (in_port_t)(FRAME_PORT + (t - targets));
+}
+
 static uint32_t sum(uint32_t so_far, const void *bytes, size_t len)
 {
 	const unsigned char *p = bytes;
@@ -178,15 +184,14 @@ static void frame_send(const struct target *t, int protocol,
 		len = sizeof(*udp) +
 		      (size_t)snprintf(text, 100, "probe frame %s %d",
 				       t->to->text, t->port);
-		udp->source = htons(FRAME_PORT);
+		udp->source = htons(port_of(t));
 		udp->dest = htons(t->port);
 		udp->len = htons((uint16_t)len);
 	} else {
 		struct tcphdr *tcp = (void *)payload;
 
 		len = sizeof(*tcp);
-		/* Another for each address: answers name only the port. */
-		tcp->source = htons((uint16_t)(FRAME_PORT + (t->to - addresses)));
+		tcp->source = htons(port_of(t));
 		tcp->dest = htons(t->port);
 		tcp->seq = htonl(4711);
 		tcp->doff = 5;
@@ -244,6 +249,7 @@ static void frame_look(const unsigned char *frame, size_t len)
 	int family = v6 ? AF_INET6 : AF_INET;
 	const unsigned char *payload = ip + head;
 	int protocol;
+	size_t i;
 
 	if ((!v6 && ether->ether_type != htons(ETHERTYPE_IP)) ||
 	    len < sizeof(*ether) + head + 8 ||
@@ -253,18 +259,10 @@ static void frame_look(const unsigned char *frame, size_t len)
 	if (!protocol && (len < sizeof(*ether) + head + 20 ||
 			  (payload[13] & 0x12) != 0x12))
 		return;
-	for (size_t i = 0; i < target_count; i++) {
-		struct target *t = &targets[i];
-		in_port_t from = (in_port_t)(payload[0] << 8 | payload[1]);
-		in_port_t to = (in_port_t)(payload[2] << 8 | payload[3]);
-
-		if (t->to->family != family || from != t->port ||
-		    to != FRAME_PORT + (protocol ? 0 : t->to - addresses) ||
-		    (protocol &&
-		     memcmp(ip + (v6 ? 8 : 12), t->to->bytes, t->to->len)))
-			continue;
-		reached(t, protocol, 1);
-	}
+	i = (size_t)(payload[2] << 8 | payload[3]) - FRAME_PORT;
+	if (i < target_count && targets[i].to->family == family &&
+	    targets[i].port == (payload[0] << 8 | payload[1]))
+		reached(&targets[i], protocol, 1);
 }
 
 static void open_wire(const char *interface)
@@ -336,6 +334,13 @@ int main(int argc, char **argv)
 			frame_send(t, protocol, own_address(t->to->family));
 		/* From the target itself: no answer can come, but it may hear. */
 		frame_send(t, 1, t->to->bytes);
+		listen_ms(i % 10 == 9 ? 20 : 0);
+	}
+	/* UDP once more: what was lost on the way proves nothing. */
+	for (size_t i = 0; i < target_count; i++) {
+		if (!targets[i].reached[1][1])
+			frame_send(&targets[i], 1,
+				   own_address(targets[i].to->family));
 		listen_ms(i % 10 == 9 ? 20 : 0);
 	}
 	listen_ms(atoi(argv[3]) * 1000LL);
