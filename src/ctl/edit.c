@@ -75,19 +75,25 @@ static int make_copy(const struct edit *edit, struct err *e)
 
 /* ---- The editor ---- */
 
-/* Its words: of $VISUAL or $EDITOR, else Debian's choice. */
-static int add_editor(struct argv *a, struct err *e)
+static const char *editor_words(void)
 {
 	static const char *const names[] = { "VISUAL", "EDITOR" };
-	const char *words = "";
-	AUTO_FREE char *copy = NULL;
-	char *rest;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *words = getenv(names[i]);
+
+		if (words && *words)
+			return words;
+	}
+	return "editor"; /* Debian's choice */
+}
+
+static int add_editor(struct argv *a, struct err *e)
+{
+	AUTO_FREE char *copy = strdup(editor_words());
+	char *rest = copy;
 	char *word;
 
-	for (size_t i = 0; i < ARRAY_LEN(names) && !*words; i++)
-		words = getenv(names[i]) ? getenv(names[i]) : "";
-	copy = strdup(*words ? words : "editor");
-	rest = copy;
 	while (rest && (word = strsep(&rest, " \t")) != NULL) {
 		char *program;
 
