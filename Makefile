@@ -215,6 +215,8 @@ datadir := $(prefix)/share/qemu-web-desktop
 confdir := $(sysconfdir)/qemu-web-desktop
 mandir := $(prefix)/share/man
 docdir := $(prefix)/share/doc/qemu-web-desktop
+bashdir := $(prefix)/share/bash-completion/completions
+zshdir := $(prefix)/share/zsh/vendor-completions
 
 HTML := $(shell find html -type f -printf '%P\n' 2>/dev/null)
 MAN := $(wildcard src/man/*.[1-8])
@@ -249,8 +251,12 @@ install: all
 			"$(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/}" || exit 1; \
 	done
 
+	install -D -m 644 etc/completion/qwdctl.bash '$(DESTDIR)$(bashdir)/qwdctl'
+	install -D -m 644 etc/completion/_qwdctl '$(DESTDIR)$(zshdir)/_qwdctl'
+
 # The site's own files in /etc stay.
 uninstall:
+	rm -f '$(DESTDIR)$(bashdir)/qwdctl' '$(DESTDIR)$(zshdir)/_qwdctl'
 	rm -f '$(DESTDIR)$(cgidir)/qemu-web-desktop' \
 		'$(DESTDIR)$(cgidir)/qemu-web-desktop.pl' \
 		'$(DESTDIR)$(prefix)/bin/qemu-web-desktop' \

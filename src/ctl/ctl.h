@@ -49,6 +49,9 @@ MUST_CHECK int ctl_add(const struct config *c, int argc, char **argv);
  * `file` is used, and it need not exist or be right. */
 MUST_CHECK int ctl_edit(const struct config *c, int argc, char **argv);
 
+/* names machines|sessions: a name a line, for completion by the shell. */
+MUST_CHECK int ctl_names(const struct config *c, int argc, char **argv);
+
 /* purge: remove what has expired or lost its owner.  Nothing to do is fine. */
 MUST_CHECK int ctl_purge(const struct config *c, int argc, char **argv);
 

@@ -42,6 +42,7 @@ static const struct command {
 	  "                      make the service's secret, once" },
 	{ "config", ctl_config, true,
 	  "[--defaults]          print all options and their values" },
+	{ "names", ctl_names, true, NULL },
 	{ "unpack-worker", ctl_unpack_worker, false, NULL },
 	{ "help", help, false, "                      this text" },
 	{ "version", version, false, "                      the version" },

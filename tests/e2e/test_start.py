@@ -6,7 +6,7 @@ import signal
 import subprocess
 import unittest
 
-from harness import SERVICE_USER, Site, Vnc, eventually
+from harness import SERVICE_USER, TREE, Site, Vnc, eventually
 
 
 class Started:
@@ -96,6 +96,49 @@ class Start(unittest.TestCase):
                 self.assertEqual(site.record(name)["state"], "running")
                 site.qwdctl("stop", name, "--now", "--yes")
                 eventually(lambda n=name: site.record(n)["state"] == "ended", 10, "its end")
+
+
+class Completion(unittest.TestCase):
+    """The shells' completions, in the shells."""
+
+    def bash(self, site, *words):
+        script = """
+            . etc/completion/qwdctl.bash
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+            _qwdctl
+            printf '%s\\n' "${COMPREPLY[@]}"
+        """
+        done = subprocess.run(
+            ["bash", "-c", script, "bash", str(site.dir / "bin/qwdctl"), *words],
+            cwd=TREE, env={"PATH": "/usr/bin:/bin",
+                           "QWD_CONFIG": str(site.dir / "etc/config.conf")},
+            capture_output=True, text=True, timeout=20, check=True)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()
+
+    def test_commands_options_machines_and_sessions_are_completed(self):
+        with Site() as site:
+            name = site.running()["name"]
+            self.assertIn("download", self.bash(site, ""))
+            self.assertEqual(self.bash(site, "sta"), ["status", "start"])
+            self.assertEqual(self.bash(site, "stop", "--n"), ["--now"])
+            self.assertEqual(self.bash(site, "download", "ti"), ["tiny.iso"])
+            self.assertEqual(self.bash(site, "stop", name[:-3]), [name])
+            self.assertEqual(self.bash(site, "stop", "x"), [])
+            self.assertEqual(self.bash(site, "edit", ""), ["machines", "config"])
+
+    def test_every_command_that_help_names_is_known_to_both_shells(self):
+        text = subprocess.run([str(TREE / "bin/qwdctl"), "help"],
+                              capture_output=True, text=True, check=True).stdout
+        commands = re.findall(r"^  ([a-z][a-z_-]*) ", text, re.M)
+        without = {"refresh", "purge", "secret", "help", "version"}
+        for file in "qwdctl.bash", "_qwdctl":
+            known = (TREE / "etc/completion" / file).read_text()
+            for command in set(commands) - without:
+                self.assertRegex(known, rf"[ |]{command}[ |)]", file)
+
+    def test_zsh_reads_its_file(self):
+        subprocess.run(["zsh", "-n", "etc/completion/_qwdctl"], cwd=TREE, check=True)
 
 
 class Refused(unittest.TestCase):
