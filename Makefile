@@ -169,7 +169,7 @@ libfuzzer-programs:
 PORT ?= 8080
 
 # It ends with make, also when make is killed.
-.PHONY: demo guest
+.PHONY: demo guest guest-uefi
 demo:
 	+@exec setpriv --pdeathsig TERM tests/site/demo '$(PORT)' $(DEMO)
 
@@ -180,6 +180,12 @@ guest: build/guests/tiny.iso
 build/guests/tiny.iso: $(wildcard $(GUESTS)/tiny.sh $(GUESTS)/lib.sh \
 		$(GUESTS)/kernel.*) $(shell find $(GUESTS)/tiny -type f)
 	@$(GUESTS)/tiny.sh $@
+
+# It starts by UEFI, also with secure boot; for the end-to-end tests.
+guest-uefi: build/guests/uefi.raw
+build/guests/uefi.raw: $(wildcard $(GUESTS)/uefi.sh $(GUESTS)/lib.sh) \
+		$(shell find $(GUESTS)/tiny -type f)
+	@$(GUESTS)/uefi.sh $@
 
 # ---- Tests ------------------------------------------------------------------
 

@@ -18,8 +18,8 @@ void catalogue_entry_release(struct catalogue_entry *entry)
 	free(entry->description);
 	free(entry->format);
 	free(entry->reason);
-	free(entry->users);
-	free(entry->groups);
+#define FREE_SETTING(key) free(entry->key);
+	MACHINE_SETTINGS(FREE_SETTING)
 	*entry = (struct catalogue_entry){ .name = NULL };
 }
 
@@ -111,6 +111,16 @@ static int look_into(int dirfd, const char *name, struct catalogue_entry *entry,
 	return set_text(&entry->format, image.format, e);
 }
 
+static int set_settings(struct catalogue_entry *entry,
+			const struct machine *machine, struct err *e)
+{
+#define SET_SETTING(key)                                                       \
+	if (set_text(&entry->key, machine->key, e) < 0)                        \
+		return -1;
+	MACHINE_SETTINGS(SET_SETTING)
+	return 0;
+}
+
 static int examine(int dirfd, const struct machine *machine,
 		   struct catalogue_entry *ret, struct err *e)
 {
@@ -118,8 +128,7 @@ static int examine(int dirfd, const struct machine *machine,
 
 	if (set_text(&entry.name, machine->name, e) < 0 ||
 	    set_text(&entry.description, machine->description, e) < 0 ||
-	    set_text(&entry.users, machine->users, e) < 0 ||
-	    set_text(&entry.groups, machine->groups, e) < 0 ||
+	    set_settings(&entry, machine, e) < 0 ||
 	    set_text(&entry.format, "", e) < 0 ||
 	    set_text(&entry.reason, "", e) < 0 ||
 	    look_into(dirfd, machine->name, &entry, e) < 0) {
@@ -133,16 +142,24 @@ static int examine(int dirfd, const struct machine *machine,
 int catalogue_examine(const struct config *c, const char *name,
 		      struct catalogue_entry *ret, struct err *e)
 {
-	AUTO_CLOSE int dirfd = open_machines(c, e);
 	char empty[] = "";
+#define NO_SETTING(key) .key = empty,
 	const struct machine machine = {
 		.name = (char *)name,
 		.description = (char *)name,
-		.users = empty,
-		.groups = empty,
+		MACHINE_SETTINGS(NO_SETTING)
 	};
 
-	return dirfd < 0 ? -1 : examine(dirfd, &machine, ret, e);
+	return catalogue_examine_machine(c, &machine, ret, e);
+}
+
+int catalogue_examine_machine(const struct config *c,
+			      const struct machine *machine,
+			      struct catalogue_entry *ret, struct err *e)
+{
+	AUTO_CLOSE int dirfd = open_machines(c, e);
+
+	return dirfd < 0 ? -1 : examine(dirfd, machine, ret, e);
 }
 
 bool catalogue_is_stale(const struct config *c,

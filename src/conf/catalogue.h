@@ -4,8 +4,8 @@
  * readable by everybody and replaced atomically:
  *
  *     {"version": 1, "machines": [{"name", "description", "format", "iso",
- *      "virtual_size", "size", "mtime", "usable", "reason", "users",
- *      "groups"}]}
+ *      "virtual_size", "size", "mtime", "usable", "reason", and the settings
+ *      of machines.conf: "users", ...}]}
  *
  * with one machine a line, the keys in this order and no other blanks than
  * the usual ones: only catalogue_refresh() writes it.
@@ -22,6 +22,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "conf/machines.h"
 #include "conf/options.h"
 
 struct catalogue_entry {
@@ -34,8 +35,7 @@ struct catalogue_entry {
 	long long mtime;        /* seconds, of the file when it was read */
 	bool usable;
 	char *reason;           /* "" if usable */
-	char *users;            /* who may use it, as in machines.conf; "" */
-	char *groups;
+	MACHINE_SETTINGS(MACHINE_MEMBER) /* as in machines.conf */
 };
 
 struct catalogue {
@@ -70,11 +70,17 @@ void catalogue_clean(const struct config *c);
 /*
  * Examine one image file: dir_machines/name.  Fills *ret (caller releases
  * with catalogue_entry_release()); usable = false with the reason if it is
- * refused; the description is the name.  ERR_NOT_FOUND if there is no such
- * file.
+ * refused; the description is the name, and the settings are "".
+ * ERR_NOT_FOUND if there is no such file.
  */
 MUST_CHECK int catalogue_examine(const struct config *c, const char *name,
 				 struct catalogue_entry *ret, struct err *e);
+
+/* The same with the description and the settings of a machine. */
+MUST_CHECK int catalogue_examine_machine(const struct config *c,
+					 const struct machine *machine,
+					 struct catalogue_entry *ret,
+					 struct err *e);
 
 /* The entry called exactly `name`, or NULL. */
 const struct catalogue_entry *catalogue_find(const struct catalogue *cat,

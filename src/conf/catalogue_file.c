@@ -29,8 +29,9 @@ static const struct member {
 	MEMBER(", \"mtime\"", NUMBER, mtime),
 	MEMBER(", \"usable\"", TRUTH, usable),
 	MEMBER(", \"reason\"", TEXT, reason),
-	MEMBER(", \"users\"", TEXT, users),
-	MEMBER(", \"groups\"", TEXT, groups),
+#define SETTING(key) MEMBER(", \"" #key "\"", TEXT, key),
+	MACHINE_SETTINGS(SETTING)
+#undef SETTING
 #undef MEMBER
 };
 

@@ -4,13 +4,9 @@
 
 #include "base/text.h"
 #include "conf/ini.h"
-#include "conf/url.h"
+#include "conf/machines_keys.h"
 
-enum {
-	MACHINES_FILE_MAX = 1024 * 1024,
-	DESCRIPTION_MAX = 200,
-	NAMES_MAX = 4096,
-};
+enum { MACHINES_FILE_MAX = 1024 * 1024 };
 
 const struct machine *machines_find(const struct machines *m, const char *name)
 {
@@ -45,85 +41,50 @@ static int begin_machine(struct machines *m, const char *name, struct err *e)
 	return 0;
 }
 
-static const char *check_description(const char *value)
+#define MACHINE_OFFSET(key) { #key, offsetof(struct machine, key) },
+
+static const struct {
+	const char *name;
+	size_t offset;
+} keys[] = { MACHINE_KEYS(MACHINE_OFFSET) };
+
+static char **member(struct machine *machine, size_t key)
 {
-	if (!*value)
-		return "is empty";
-	return strlen(value) > DESCRIPTION_MAX ? "is too long" : NULL;
+	return (char **)((char *)machine + keys[key].offset);
 }
 
-static const char *check_url(const char *value)
+static int unknown_key(const char *key, struct err *e)
 {
-	struct url url;
+	AUTO_BUF struct buf all = BUF_INIT(1024);
 
-	return url_parse(value, &url);
-}
-
-static const char *check_sha256(const char *value)
-{
-	if (strlen(value) != 64 ||
-	    strspn(value, "0123456789abcdefABCDEF") != 64)
-		return "is not 64 hexadecimal digits";
-	return NULL;
-}
-
-/* Names with commas between, none of them empty. */
-static const char *check_names(const char *value)
-{
-	const char *at = value;
-
-	if (strlen(value) > NAMES_MAX)
-		return "is too long";
-	for (;;) {
-		size_t len;
-
-		at += strspn(at, " \t");
-		len = strcspn(at, ",");
-		if (len == 0 || strcspn(at, " \t,") == 0)
-			return "is not a list of names separated by commas";
-		at += len;
-		if (!*at)
-			return NULL;
-		at++;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		buf_printf(&all, "%s%s", i ? ", " : "", keys[i].name);
+	return err_set(e, ERR_CONFIG,
+		       "%.60s: there is no such key; there are %s", key,
+		       buf_str(&all));
 }
 
 static int set_key(struct machine *machine, const struct ini_line *line,
 		   struct err *e)
 {
-	const struct {
-		const char *name;
-		char **member;
-		const char *(*check)(const char *value);
-	} keys[] = {
-		{ "description", &machine->description, check_description },
-		{ "url", &machine->url, check_url },
-		{ "sha256", &machine->sha256, check_sha256 },
-		{ "users", &machine->users, check_names },
-		{ "groups", &machine->groups, check_names },
-	};
-
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		const char *problem;
+		AUTO_BUF struct buf problem = BUF_INIT(400);
 
 		if (strcmp(line->key, keys[i].name) != 0)
 			continue;
-		if (*keys[i].member)
+		if (*member(machine, i))
 			return err_set(e, ERR_CONFIG, "%s: set twice for [%s]",
 				       line->key, machine->name);
-		problem = keys[i].check(line->value);
-		if (problem)
+		if (!machine_key_ok(line->key, line->value, &problem))
 			return err_set(e, ERR_CONFIG, "%s: '%.80s' %s",
-				       line->key, line->value, problem);
-		*keys[i].member = strdup(line->value);
-		if (!*keys[i].member)
+				       line->key, line->value,
+				       buf_str(&problem));
+		*member(machine, i) = strdup(line->value);
+		if (!*member(machine, i))
 			return err_set(e, ERR_SYSTEM, "no memory");
 		return 0;
 	}
-	return err_set(e, ERR_CONFIG,
-		       "%.60s: there is no such key; there are description, "
-		       "url, sha256, users and groups",
-		       line->key);
+	return unknown_key(line->key, e);
 }
 
 static int read_entry(void *arg, const struct ini_line *line, struct err *e)
@@ -140,27 +101,33 @@ static int read_entry(void *arg, const struct ini_line *line, struct err *e)
 }
 
 /* Give the keys that are missing their values. */
-static int complete(struct machines *m, struct err *e)
+static int complete_one(struct machine *machine, struct err *e)
+{
+	if (!machine->description)
+		machine->description = strdup(machine->name);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (!*member(machine, i))
+			*member(machine, i) = strdup("");
+		if (!*member(machine, i))
+			return err_set(e, ERR_SYSTEM, "no memory");
+	}
+	for (char *c = machine->sha256; *c; c++)
+		if (*c >= 'A' && *c <= 'F')
+			*c = (char)(*c - 'A' + 'a');
+	return 0;
+}
+
+static int complete(const char *file, struct machines *m, struct err *e)
 {
 	for (size_t i = 0; i < m->count; i++) {
-		struct machine *one = &m->list[i];
+		const char *problem;
 
-		if (!one->description)
-			one->description = strdup(one->name);
-		if (!one->url)
-			one->url = strdup("");
-		if (!one->sha256)
-			one->sha256 = strdup("");
-		if (!one->users)
-			one->users = strdup("");
-		if (!one->groups)
-			one->groups = strdup("");
-		if (!one->description || !one->url || !one->sha256 ||
-		    !one->users || !one->groups)
-			return err_set(e, ERR_SYSTEM, "no memory");
-		for (char *c = one->sha256; *c; c++)
-			if (*c >= 'A' && *c <= 'F')
-				*c = (char)(*c - 'A' + 'a');
+		if (complete_one(&m->list[i], e) < 0)
+			return -1;
+		problem = machine_problem(&m->list[i]);
+		if (problem)
+			return err_set(e, ERR_CONFIG, "%s: [%s] %s", file,
+				       m->list[i].name, problem);
 	}
 	return 0;
 }
@@ -170,7 +137,7 @@ int machines_read(const char *file, struct machines *ret, struct err *e)
 	AUTO_MACHINES struct machines m = { .list = NULL };
 
 	if (ini_read(file, MACHINES_FILE_MAX, read_entry, &m, e) < 0 ||
-	    complete(&m, e) < 0)
+	    complete(file, &m, e) < 0)
 		return -1;
 	*ret = m;
 	m = (struct machines){ .list = NULL };
@@ -183,7 +150,7 @@ int machines_parse(const char *name, const char *text, size_t len,
 	AUTO_MACHINES struct machines m = { .list = NULL };
 
 	if (ini_parse(name, text, len, read_entry, &m, e) < 0 ||
-	    complete(&m, e) < 0)
+	    complete(name, &m, e) < 0)
 		return -1;
 	*ret = m;
 	m = (struct machines){ .list = NULL };
@@ -194,11 +161,8 @@ void machines_release(struct machines *m)
 {
 	for (size_t i = 0; i < m->count; i++) {
 		free(m->list[i].name);
-		free(m->list[i].description);
-		free(m->list[i].url);
-		free(m->list[i].sha256);
-		free(m->list[i].users);
-		free(m->list[i].groups);
+		for (size_t k = 0; k < ARRAY_LEN(keys); k++)
+			free(*member(&m->list[i], k));
 	}
 	free(m->list);
 	m->list = NULL;

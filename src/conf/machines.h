@@ -7,28 +7,60 @@
  *
  * A section's name is the image's file name in dir_machines (so no '/', see
  * text_is_file_name(), and at most MACHINE_NAME_MAX bytes).  All keys may be
- * missing: description, url (http or https, no credentials), sha256, and users
- * and groups (who may use it: exact names separated by commas; where both are
- * missing, everybody).
+ * missing; machines.conf(5) explains them.
  * Strict, as config.conf is (conf/ini.h): unknown key, key or section twice,
- * junk: ERR_CONFIG with "FILE:LINE: sentence".
+ * junk, values that do not go together: ERR_CONFIG with "FILE:LINE: sentence"
+ * or "FILE: [NAME] sentence".
  */
 #ifndef QWD_CONF_MACHINES_H
 #define QWD_CONF_MACHINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
 
-enum { MACHINE_NAME_MAX = 200, MACHINES_MAX = 2000 };
+enum {
+	MACHINE_NAME_MAX = 200,
+	MACHINES_MAX = 2000,
+	MACHINE_OPTIONS_MAX = 500, /* bytes of qemu_options */
+	MACHINE_CPU_MAX = 512,
+	MACHINE_GB_MAX = 65536, /* of memory or disk */
+};
+
+/*
+ * What a machine wants beside its image, as it stands in the file; X(key).
+ * Each is "" where it is not said.  All of it goes to the catalogue.
+ *
+ *   users groups   who may use it: exact names with commas between; both
+ *                  empty: everybody
+ *   icon           URL path of its picture on this server
+ *   cpu            what it gets and may have: see machine_range()
+ *   memory disk    likewise, in GB
+ *   gpu            no | yes | always: a graphics card, for who asks, or for
+ *                  each session
+ *   firmware       bios | uefi | uefi-secure
+ *   tpm            yes | no
+ *   arch           x86_64 | aarch64
+ *   qemu_options   further words for QEMU's command line
+ *   network        one of the words of the option guest_network
+ *   mounts         in place of the option dir_mounts (conf/mounts.h), or none
+ */
+#define MACHINE_SETTINGS(X)                                                    \
+	X(users) X(groups) X(icon) X(cpu) X(memory) X(disk) X(gpu)             \
+	X(firmware) X(tpm) X(arch) X(qemu_options) X(network) X(mounts)
+
+#define MACHINE_KEYS(X)                                                        \
+	X(description) /* the name where none is given */                      \
+	X(url)         /* "" if the administrator installs the file */         \
+	X(sha256)      /* 64 lower-case hexadecimal digits, or "" */           \
+	MACHINE_SETTINGS(X)
+
+#define MACHINE_MEMBER(key) char *key;
 
 struct machine {
 	char *name;
-	char *description; /* the name where none is given */
-	char *url;         /* "" if the administrator installs the file */
-	char *sha256;      /* 64 lower-case hexadecimal digits, or "" */
-	char *users;       /* "ann,bob", or "" */
-	char *groups;      /* likewise */
+	MACHINE_KEYS(MACHINE_MEMBER)
 };
 
 struct machines {
@@ -52,5 +84,20 @@ const struct machine *machines_find(const struct machines *m,
 				    const char *name);
 
 void machines_release(struct machines *m);
+
+/* A default and the limits around it; 0 where one is not said. */
+struct machine_range {
+	long long standard;
+	long long min, max;
+};
+
+/*
+ * Read "4", "4 1-8" or "1-8": the default, and the least and the most that a
+ * visitor may ask for.  Whole numbers from 1 to `top`, or with `milli`
+ * decimal ones, which are returned in thousandths.  "" is a range of zeros.
+ * False if it is anything else, or out of order.
+ */
+MUST_CHECK bool machine_range(const char *text, bool milli, long long top,
+			      struct machine_range *ret);
 
 #endif

@@ -76,6 +76,9 @@
 	  "memory of a session by default, in GB")                             \
 	X(MILLI, snapshot_alloc_disk, 10000, 100, 65536000,                    \
 	  "empty disk of a session on an ISO image, in GB")                    \
+	X(BOOL, snapshot_use_master, false, 0, 0,                              \
+	  "a session writes to the machine's image itself, and has it "        \
+	  "alone")                                                             \
 	X(MILLI, service_max_load, 800, 0, 1000000,                            \
 	  "load of the host above which no session starts, 1 = all cores")     \
 	X(INT, service_max_instance_nb, 10, 1, 100000,                         \
@@ -97,6 +100,15 @@
 	  "QEMU's machine, CPU and accelerator options in place of auto")      \
 	X(ENUM, qemu_video, "auto", 0, 0,                                      \
 	  "auto|std|qxl|virtio|vmware|cirrus: video device of the guest")      \
+	X(STR, dir_mounts, "", 0, 500,                                         \
+	  "directories of this host that guests may mount, with commas "       \
+	  "between, each with :ro (the default) or :rw; @USER@ is the "        \
+	  "user's name")                                                       \
+	X(STR, gpu_blacklist, "", 0, 1000,                                     \
+	  "PCI addresses of graphics cards that are never handed out, "        \
+	  "separated by commas")                                               \
+	X(PATH, dir_sysfs, "/sys", 0, 0,                                       \
+	  "where graphics cards are looked for: the kernel's sysfs")           \
 	X(ENUM, accel, "auto", 0, 0,                                           \
 	  "auto|kvm|tcg: accelerator; auto believes KVM only where it works")  \
 	X(STR, guest_network, "user", 1, 22,                                   \
@@ -277,6 +289,9 @@ MUST_CHECK int config_read(struct config *c, const char *file, bool must_exist,
  */
 MUST_CHECK int config_set(struct config *c, const char *name,
 			  const char *value, struct err *e);
+
+/* True if an option of text may have this value. */
+bool config_allows(enum config_option option, const char *value);
 
 /*
  * Derive the empty directories, ldap_base and service_secret, and check what

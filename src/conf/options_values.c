@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "conf/mounts.h"
 #include "conf/options_mail.h"
 #include "conf/url.h"
+#include "sys/pci_gpu.h"
 
 #define COMMON(name, kind, help_, text_, number_, min_, max_)                  \
 	{ #name, OPTION_##kind, offsetof(struct config, name), text_,          \
@@ -94,6 +96,18 @@ static const char *form_program(char *value)
 	if (*value == '/' || text_is_file_name(value))
 		return NULL;
 	return "must be an absolute path or the name of a program";
+}
+
+static const char *form_addresses(char *value)
+{
+	if (gpu_blacklist_ok(value))
+		return NULL;
+	return "must be PCI addresses, as 0000:4c:00.0, separated by commas";
+}
+
+static const char *form_mounts(char *value)
+{
+	return *value ? mounts_problem(value) : NULL;
 }
 
 static const char *form_machine(char *value)
@@ -187,6 +201,8 @@ static const struct {
 	{ CONFIG_qemu_exec, form_program },
 	{ CONFIG_machine, form_machine },
 	{ CONFIG_guest_network, form_network },
+	{ CONFIG_dir_mounts, form_mounts },
+	{ CONFIG_gpu_blacklist, form_addresses },
 	{ CONFIG_user_admin, form_users },
 	{ CONFIG_imap_server, form_host },
 	{ CONFIG_smtp_server, form_host },
@@ -344,6 +360,16 @@ static const char *check_text(const struct option *o, char *value)
 		if (o == &option_table[forms[i].option])
 			return forms[i].form(value);
 	return NULL;
+}
+
+bool config_allows(enum config_option option, const char *value)
+{
+	const struct option *o = &option_table[option];
+	AUTO_FREE char *copy = strdup(value);
+
+	return copy && is_text(o) &&
+	       (o->kind != OPTION_ENUM || is_word(value, o->help)) &&
+	       !check_text(o, copy);
 }
 
 static int set_text(const struct option *o, struct config *c, const char *value,

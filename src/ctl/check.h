@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "conf/machines.h"
 #include "conf/options.h"
 
 enum check_level { CHECK_OK, CHECK_NOTE, CHECK_WARNING, CHECK_ERROR };
@@ -43,6 +44,8 @@ bool check_may_use(const struct check *k, const char *device);
 void check_login(struct check *k);
 /* check_files: machines.conf, catalogue, images, directories. */
 void check_files(struct check *k);
+/* check_settings: what the machines want beside their images. */
+void check_settings(struct check *k, const struct machines *m);
 /* What login by e-mail needs. */
 void check_mail(struct check *k);
 /* Templates and noVNC. */

@@ -27,7 +27,7 @@ bool check_program(struct check *k, const char *name, const char *package)
 static void check_qemu(struct check *k)
 {
 	struct err e = ERR_INIT;
-	AUTO_FREE char *path = qemu_program(k->config, &e);
+	AUTO_FREE char *path = qemu_program(k->config, "", &e);
 
 	if (path && access(path, X_OK) == 0)
 		check_say(k, CHECK_OK, "program %s", path);

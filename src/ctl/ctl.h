@@ -38,6 +38,13 @@ MUST_CHECK int ctl_start(const struct config *c, int argc, char **argv);
 /* stop NAME...|--all [--now] [--yes]: stop sessions, asking on a terminal. */
 MUST_CHECK int ctl_stop(const struct config *c, int argc, char **argv);
 
+/* gpu [VENDOR:DEVICE,... [--dry-run] [--root=DIR]]: list the graphics cards,
+ * or prepare the host for handing out those of a kind. */
+MUST_CHECK int ctl_gpu(const struct config *c, int argc, char **argv);
+
+/* gpu_unlock [--dry-run] [--root=DIR]: undo that. */
+MUST_CHECK int ctl_gpu_unlock(const struct config *c, int argc, char **argv);
+
 /* secret: make the service's secret, unless it is there. */
 MUST_CHECK int ctl_secret(const struct config *c, int argc, char **argv);
 

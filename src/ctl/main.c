@@ -38,6 +38,11 @@ static const struct command {
 	  "machines|config       change a file, and check it" },
 	{ "check", ctl_check, true,
 	  "                      what is wrong here, and what to do" },
+	{ "gpu", ctl_gpu, true,
+	  "[VENDOR:DEVICE [--dry-run]]   list graphics cards, or prepare the "
+	  "host for one" },
+	{ "gpu_unlock", ctl_gpu_unlock, true,
+	  "[--dry-run]      undo what gpu has prepared" },
 	{ "secret", ctl_secret, true,
 	  "                      make the service's secret, once" },
 	{ "config", ctl_config, true,

@@ -151,6 +151,7 @@ static void end_children(struct owner *o)
 	child_end(&o->qemu, false);
 	child_end(&o->slirp, false);
 	child_end(&o->router, false);
+	child_end(&o->tpm, false);
 }
 
 /* Nothing of the session is left but its record, which says why. */

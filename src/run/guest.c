@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "base/log.h"
+#include "run/guest_parts.h"
 #include "run/owner_state.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -37,6 +38,7 @@ enum {
 struct ends {
 	int qmp[2];
 	int info[2];
+	int tpm; /* QEMU's; -1 without one */
 };
 
 static int open_ends(struct ends *ends, struct err *e)
@@ -52,87 +54,138 @@ static int open_ends(struct ends *ends, struct err *e)
 	return 0;
 }
 
-static int build_command(struct owner *o, const struct ends *ends,
-			 struct argv *ret, struct err *e)
+/* Everything inside of the sandbox but for QEMU itself. */
+static int add_sandbox(struct owner *o, const struct ends *ends,
+		       const char *bwrap, struct qemu_place *place,
+		       struct mounts *mounts, struct argv *ret, struct err *e)
 {
-	AUTO_FREE char *program = qemu_program(&o->config, e);
-	AUTO_FREE char *bwrap = NULL;
 	AUTO_FREE char *resolv = file_join(o->dir_path, "resolv.conf");
 	AUTO_FREE char *inner = file_join(o->dir_path, "vm");
+
+	if (!resolv || !inner)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	sandbox_command(&(struct sandbox){
+				.bwrap = bwrap,
+				.image = o->image,
+				.overlay = o->s.master ? NULL : o->overlay,
+				.dir = inner,
+				.resolv = resolv,
+				.mounts = mounts,
+				.gpu = place->gpu,
+				.sysfs = o->config.dir_sysfs,
+				.info = ends->info[1],
+				.kvm = o->s.kvm,
+			},
+			ret);
+	for (size_t i = 0; i < mounts->count; i++)
+		snprintf(mounts->list[i].path, sizeof(mounts->list[i].path),
+			 SANDBOX_MOUNT "%zu", i);
+	place->image = SANDBOX_IMAGE;
+	place->overlay = SANDBOX_OVERLAY;
+	place->vnc = SANDBOX_VNC;
+	place->vars = SANDBOX_DIR "/vars";
+	place->gpu_dir = SANDBOX_GPU;
+	return 0;
+}
+
+static int build_command(struct owner *o, struct ends *ends, struct argv *ret,
+			 struct err *e)
+{
+	AUTO_FREE char *program = qemu_program(&o->config, o->s.arch, e);
+	AUTO_FREE char *bwrap = NULL;
 	AUTO_FREE char *vnc = file_join(o->dir_path, "vm/vnc");
 	AUTO_BUF struct buf netdev = BUF_INIT(100);
 	AUTO_BUF struct buf card = BUF_INIT(100);
+	AUTO_FREE char *vars = file_join(o->dir_path, "vm/vars");
+	struct firmware firmware;
+	AUTO_FREE char *gpu_dir = NULL;
+	struct mounts mounts;
+	struct gpu gpu;
+	bool has_gpu;
 	struct qemu_place place = {
 		.program = program,
 		.image = o->image,
 		.overlay = o->overlay,
 		.vnc = vnc,
+		.vars = vars,
 		.qmp = ends->qmp[1],
+		.mounts = &mounts,
 		.kvm = o->s.kvm,
 	};
 
 	if (!program)
 		return -1;
-	if (!resolv || !inner || !vnc)
+	if (!vnc || !vars)
 		return err_set(e, ERR_SYSTEM, "no memory");
-	if (o->sandboxed) {
-		struct sandbox box = {
-			.image = o->image,
-			.overlay = o->overlay,
-			.dir = inner,
-			.resolv = resolv,
-			.info = ends->info[1],
-			.kvm = o->s.kvm,
-		};
-
-		bwrap = child_find_program("bwrap", e);
-		if (!bwrap)
-			return -1;
-		box.bwrap = bwrap;
-		sandbox_command(&box, ret);
-		place.image = SANDBOX_IMAGE;
-		place.overlay = SANDBOX_OVERLAY;
-		place.vnc = SANDBOX_VNC;
+	if (o->sandboxed && !(bwrap = child_find_program("bwrap", e)))
+		return -1;
+	if (guest_mounts(o, &mounts, e) < 0 ||
+	    guest_firmware(o, &firmware, e) < 0 ||
+	    guest_gpu(o, &gpu, &has_gpu, e) < 0 ||
+	    guest_tpm(o, bwrap, &ends->tpm, e) < 0)
+		return -1;
+	place.firmware = firmware.code;
+	place.tpm = ends->tpm;
+	place.gpu = has_gpu ? &gpu : NULL;
+	gpu_dir = file_join(o->config.dir_sysfs, "bus/pci/devices");
+	if (!gpu_dir)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	place.gpu_dir = gpu_dir;
+	if (bwrap) {
 		network_netdev(o->s.network, o->tap, &netdev);
 		network_card(o->s.network, o->s.name, &card);
 		place.netdev = buf_str(&netdev);
 		place.card = buf_str(&card);
 	}
+	if (bwrap &&
+	    add_sandbox(o, ends, bwrap, &place, &mounts, ret, e) < 0)
+		return -1;
 	qemu_command(&o->config, &o->s, &place, ret);
 	return 0;
 }
 
-static int start(struct owner *o, struct err *e)
+static int start_qemu(struct owner *o, struct ends *ends, struct err *e)
 {
 	AUTO_ARGV struct argv argv = { 0 };
 	struct child c = CHILD_INIT;
-	struct ends ends;
-	int keep[3];
+	int keep[4];
+	size_t count = 0;
+
+	if (build_command(o, ends, &argv, e) < 0)
+		return -1;
+	keep[count++] = ends->qmp[1];
+	keep[count++] = ends->info[1];
+	if (ends->tpm >= 0)
+		keep[count++] = ends->tpm;
+	if (o->tap >= 0)
+		keep[count++] = o->tap;
+	c.argv = &argv;
+	c.err = o->said_write;
+	c.keep = keep;
+	c.keep_count = count;
+	c.max_file = overlay_max_bytes(&o->s);
+	o->qemu = child_start(&c, e);
+	if (o->qemu > 0)
+		return 0;
+	o->qemu = 0;
+	return -1;
+}
+
+static int start(struct owner *o, struct err *e)
+{
+	struct ends ends = { .tpm = -1 };
+	int result;
 
 	if (open_ends(&ends, e) < 0)
 		return -1;
-	if (build_command(o, &ends, &argv, e) == 0) {
-		keep[0] = ends.qmp[1];
-		keep[1] = ends.info[1];
-		keep[2] = o->tap;
-		c.argv = &argv;
-		c.err = o->said_write;
-		c.keep = keep;
-		c.keep_count = o->tap < 0 ? 2 : 3;
-		c.max_file = overlay_max_bytes(&o->s);
-		o->qemu = child_start(&c, e);
-	} else {
-		o->qemu = -1;
-	}
+	result = start_qemu(o, &ends, e);
 	close(ends.qmp[1]);
 	close(ends.info[1]);
+	if (ends.tpm >= 0)
+		close(ends.tpm);
 	o->qmp.fd = ends.qmp[0];
 	o->info = ends.info[0];
-	if (o->qemu < 0) {
-		o->qemu = 0;
-		return -1;
-	}
-	return 0;
+	return result;
 }
 
 /* Forget the QEMU before this one (another accelerator, no sandbox). */

@@ -21,6 +21,7 @@
 #include "vm/gateway.h"
 #include "vm/network.h"
 #include "vm/overlay.h"
+#include "vm/qemu.h"
 
 enum {
 	DISK_MS = 120 * 1000,
@@ -76,6 +77,15 @@ static int start_disk(struct owner *o, struct err *e)
 
 	if (!qemu_img)
 		return -1;
+	o->image_fd = overlay_lock_image(&o->s, o->image, e);
+	if (o->image_fd < 0) {
+		if (e->code == ERR_CONFLICT)
+			owner_fail(o, "This machine is in use, and can be used "
+				      "by one session at a time only.");
+		return -1;
+	}
+	if (o->s.master)
+		return 0;
 	o->overlay_fd = overlay_reserve(&o->st, &o->s, e);
 	if (o->overlay_fd < 0)
 		return -1;
@@ -108,6 +118,8 @@ static void begin(struct owner *o)
 	} else if (gateway_ensure(&o->st, o->s.origin, o->options, &e) < 0) {
 		log_error("gateway", &e);
 		owner_fail(o, "The display gateway could not be started.");
+	} else if (o->s.master) {
+		guest_start(o); /* no overlay to wait for */
 	}
 }
 
@@ -135,6 +147,10 @@ static void on_child(struct owner *o)
 			owner_fail(o, "The machine's disk could not be made.");
 	}
 	guest_network_on_child(o);
+	if (o->tpm && child_reaped(o->tpm, false, &status)) {
+		o->tpm = 0;
+		log_event("tpm-ended", "session", o->s.name, NULL);
+	}
 	if (o->qemu && child_reaped(o->qemu, false, &status)) {
 		o->qemu = 0;
 		/* Its last words and events may still be in the pipes. */
@@ -338,9 +354,11 @@ static int adopt(struct owner *o, int argc, char **argv, struct err *e)
 		return -1;
 	}
 	o->options = (const char *const *)argv + 5;
-	o->s.kvm = accel_use_kvm(&o->config, &o->st);
-	snprintf(o->s.network, sizeof(o->s.network), "%s",
-		 o->config.guest_network);
+	o->s.kvm = qemu_is_native(o->s.arch) &&
+		   accel_use_kvm(&o->config, &o->st);
+	if (!o->s.network[0])
+		snprintf(o->s.network, sizeof(o->s.network), "%s",
+			 o->config.guest_network);
 	o->sandboxed = true;
 	return 0;
 }
@@ -349,7 +367,8 @@ int owner_main(int argc, char **argv)
 {
 	struct owner o = {
 		.st = STORE_INIT,
-		.dir = -1, .overlay_fd = -1, .signals = -1, .control = -1,
+		.dir = -1, .overlay_fd = -1, .image_fd = -1,
+		.gpu_fd = -1, .signals = -1, .control = -1,
 		.said = -1, .said_write = -1, .info = -1,
 		.network_ready = -1, .network_watch = -1, .tap = -1, .vnc = -1, .qmp = QMP_INIT,
 		.words = BUF_INIT(2 * WORDS_MAX), .info_text = BUF_INIT(4096),

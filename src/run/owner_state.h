@@ -51,6 +51,8 @@ struct owner {
 	char *image;
 	char *overlay;
 	int overlay_fd; /* holds the overlay's flock */
+	int image_fd;   /* and the image's */
+	int gpu_fd;     /* and the lease of the graphics card */
 
 	int signals;
 	int control; /* listening */
@@ -63,6 +65,7 @@ struct owner {
 	pid_t qemu; /* or the bubblewrap around it */
 	pid_t slirp;
 	pid_t router; /* nsenter and ip, or qemu-bridge-helper */
+	pid_t tpm;
 
 	bool sandboxed;
 	int info; /* bubblewrap's */

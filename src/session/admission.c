@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "session/gpu_lease.h"
 #include "sys/clock.h"
+#include "sys/pci_gpu.h"
 #include "sys/random.h"
 
 enum {
@@ -99,6 +101,66 @@ static int check_user(const struct limits *l, const struct usage *u,
 	return 0;
 }
 
+/* Who writes to an image has it alone. */
+static int check_image(const struct session_list *all, const struct session *s,
+		       struct err *e)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		const struct session *other = &all->list[i];
+
+		if (session_is_final(other) ||
+		    strcmp(other->machine, s->machine) != 0 ||
+		    (!other->master && !s->master))
+			continue;
+		return err_set(e, ERR_BUSY,
+			       "This machine is in use, and can be used by one "
+			       "session at a time only. Try again later, or "
+			       "choose another one.");
+	}
+	return 0;
+}
+
+static bool gpu_is_free(const struct store *st,
+			const struct session_list *all, const char *address)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (!session_is_final(&all->list[i]) &&
+		    strcmp(all->list[i].gpu, address) == 0)
+			return false;
+	return !gpu_lease_is_held(st, address);
+}
+
+/* Give the session one of the cards, if it wants one. */
+static int choose_gpu(const struct store *st, const struct session_list *all,
+		      struct session *s, struct err *e)
+{
+	struct gpu_list gpus;
+	size_t usable;
+
+	if (!s->gpu[0])
+		return 0;
+	if (gpu_scan(st->config->dir_sysfs, st->config->gpu_blacklist, &gpus,
+		     e) < 0)
+		return -1;
+	for (size_t i = 0; i < gpus.count; i++) {
+		const struct gpu *gpu = &gpus.list[i];
+
+		if (gpu->problem[0] || !gpu_is_free(st, all, gpu->address))
+			continue;
+		memcpy(s->gpu, gpu->address, sizeof(s->gpu));
+		return 0;
+	}
+	usable = gpu_count_usable(&gpus);
+	if (usable == 0)
+		return err_set(e, ERR_BUSY,
+			       "This machine needs a graphics card, and there "
+			       "is none for desktops here.");
+	return err_set(e, ERR_BUSY,
+		       "All graphics cards (%zu) are taken. Try again later, "
+		       "or without one.",
+		       usable);
+}
+
 static int check_host(const struct config *c, const struct limits *l,
 		      const struct hostload *host, const struct usage *u,
 		      const struct session *s, struct err *e)
@@ -133,8 +195,7 @@ static long retry_after(const struct usage *u)
 	return (long)smaller(larger(wait, 60), 86400);
 }
 
-static int decide(const struct store *st, const struct session *s,
-		  struct err *e)
+static int decide(const struct store *st, struct session *s, struct err *e)
 {
 	AUTO_SESSION_LIST struct session_list all = { 0 };
 	struct hostload host;
@@ -147,7 +208,9 @@ static int decide(const struct store *st, const struct session *s,
 	limits_of(st->config, &host, &limits);
 	count_usage(&all, s->user, &usage);
 	if (check_user(&limits, &usage, s, e) < 0 ||
-	    check_host(st->config, &limits, &host, &usage, s, e) < 0) {
+	    check_image(&all, s, e) < 0 ||
+	    check_host(st->config, &limits, &host, &usage, s, e) < 0 ||
+	    choose_gpu(st, &all, s, e) < 0) {
 		e->retry_after = retry_after(&usage);
 		return -1;
 	}

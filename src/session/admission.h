@@ -23,8 +23,9 @@ void limits_of(const struct config *c, const struct hostload *host,
 
 /*
  * Reserve a place for *s, whose user, machine, format, iso, virtual_size,
- * cpu, memory_mb, disk_mb, oneshot, origin and lifetime are set: gives it a
- * name, a token and its times, takes its lock and writes its record in state
+ * cpu, memory_mb, disk_mb, oneshot, master, origin and lifetime are set:
+ * gives it a
+ * name, a token, its times, a graphics card if it wants one (gpu = "any"), takes its lock and writes its record in state
  * starting.  ERR_BUSY with a sentence that says which limit, and
  * retry_after, if a limit is reached.  Returns the descriptor of the lock, or
  * -1.

@@ -66,6 +66,13 @@ bool session_user_ok(const char *user)
 	X(BOOL, guest_seen, 0)                                                 \
 	X(BOOL, kvm, 0)                                                        \
 	X(STR, network, 23)                                                    \
+	X(STR, firmware, 11)                                                   \
+	X(STR, arch, 11)                                                       \
+	X(BOOL, tpm, 0)                                                        \
+	X(STR, gpu, SESSION_GPU_SIZE - 1)                                      \
+	X(BOOL, master, 0)                                                     \
+	X(STR, qemu_options, SESSION_OPTIONS_SIZE - 1)                         \
+	X(STR, mounts, SESSION_OPTIONS_SIZE - 1)                               \
 	X(STR, reason, SESSION_REASON_SIZE - 1)                                \
 	X(STR, token, SESSION_TOKEN_SIZE - 1)                                  \
 	X(STR, origin, SESSION_ORIGIN_SIZE - 1)                                \
@@ -170,13 +177,14 @@ json_t *session_to_public(const struct session *s, const char *url)
 
 	clock_rfc3339(s->started, started, sizeof(started));
 	clock_rfc3339(s->ends, ends, sizeof(ends));
-	return json_pack("{ss ss ss ss ss? sI sI sn sb ss ss? ss?}",
+	return json_pack("{ss ss ss ss ss? sI sI ss? sb ss ss? ss?}",
 			 "name", s->name, "user", s->user,
 			 "machine", s->machine,
 			 "state", state_names[s->state],
 			 "reason", s->reason[0] ? s->reason : NULL,
 			 "cpu", (json_int_t)s->cpu,
 			 "memory_mb", (json_int_t)s->memory_mb, "gpu",
+			 s->gpu[0] ? s->gpu : NULL,
 			 "oneshot", (int)s->oneshot, "started", started,
 			 "ends", s->ends ? ends : NULL,
 			 "url", running ? url : NULL);

@@ -44,6 +44,8 @@ enum {
 	SESSION_TOKEN_SIZE = 33, /* 32 characters of 5 bits: 160 bits */
 	SESSION_REASON_SIZE = 400,
 	SESSION_ORIGIN_SIZE = 300,
+	SESSION_OPTIONS_SIZE = 512,
+	SESSION_GPU_SIZE = 16,
 };
 
 /* All members are plain values: copy with =, nothing to release. */
@@ -57,13 +59,23 @@ struct session {
 	long long virtual_size; /* bytes of the image as the guest sees it */
 	long long cpu;          /* cores */
 	long long memory_mb;
-	long long disk_mb; /* of the empty disk beside an ISO; 0 otherwise */
+	long long disk_mb; /* of the empty disk beside an ISO; of an image's
+			      overlay, if larger than the image; 0 otherwise */
 	bool oneshot;
 	enum session_state state;
 	enum session_step step; /* the step under way, or that failed */
 	bool guest_seen;        /* the guest was seen reading its disk */
 	bool kvm;               /* runs with KVM, not TCG */
-	char network[24];       /* as guest_network, or "failed" */
+	char network[24];       /* as guest_network, or "failed"; before its
+				   owner took over "" is the site's */
+	char firmware[12];      /* "", bios, uefi, uefi-secure */
+	char arch[12];          /* "" is the host's; x86_64, aarch64 */
+	bool tpm;
+	char gpu[SESSION_GPU_SIZE]; /* PCI address of its graphics card; "";
+				       "any" until it has its place */
+	bool master; /* writes to the image itself, which it has alone */
+	char qemu_options[SESSION_OPTIONS_SIZE]; /* of machines.conf */
+	char mounts[SESSION_OPTIONS_SIZE]; /* conf/mounts.h; "" is none */
 	char reason[SESSION_REASON_SIZE]; /* a sentence; "" while it lives */
 	char token[SESSION_TOKEN_SIZE];   /* opens the display: a secret */
 	char origin[SESSION_ORIGIN_SIZE]; /* "https://host[:port]" for links */

@@ -32,6 +32,24 @@ int overlay_reserve(const struct store *st, const struct session *s,
 	return fd;
 }
 
+int overlay_lock_image(const struct session *s, const char *image,
+		       struct err *e)
+{
+	int fd = open(image, (s->master ? O_RDWR : O_RDONLY) | O_NONBLOCK |
+				     O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, "cannot open %s", image);
+	if (flock(fd, (s->master ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
+		return fd;
+	if (errno == EWOULDBLOCK)
+		err_set(e, ERR_CONFLICT, "%s is in use", image);
+	else
+		err_sys(e, "cannot lock %s", image);
+	close(fd);
+	return -1;
+}
+
 void overlay_command(const char *qemu_img, const struct session *s,
 		     const char *image, const char *overlay, struct argv *ret)
 {
@@ -48,7 +66,7 @@ void overlay_command(const char *qemu_img, const struct session *s,
 		argv_add(ret, image);
 	}
 	argv_add(ret, overlay);
-	if (s->iso)
+	if (s->disk_mb)
 		argv_addf(ret, "%lldM", s->disk_mb);
 	else
 		argv_addf(ret, "%lld", s->virtual_size);
@@ -68,7 +86,7 @@ int overlay_remove(const struct store *st, const struct session *s,
 
 unsigned long long overlay_max_bytes(const struct session *s)
 {
-	unsigned long long disk = s->iso ?
+	unsigned long long disk = s->disk_mb ?
 			(unsigned long long)s->disk_mb * 1048576 :
 			(unsigned long long)s->virtual_size;
 

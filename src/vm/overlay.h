@@ -17,6 +17,15 @@ MUST_CHECK int overlay_reserve(const struct store *st, const struct session *s,
 			       struct err *e);
 
 /*
+ * Take an flock on the session's image, shared with all overlays of it, or
+ * alone if s->master: whoever writes to an image, of whichever service, has
+ * no other session on it.  Returns the descriptor, to be kept open as long as
+ * the session lives; ERR_CONFLICT if the image is in use.
+ */
+MUST_CHECK int overlay_lock_image(const struct session *s, const char *image,
+				  struct err *e);
+
+/*
  * The qemu-img command that turns the reserved file into an overlay of the
  * session's image, with the backing format said, never guessed; or, beside an
  * ISO, into an empty disk of disk_mb.  It opens no image.  A pure function.

@@ -4,6 +4,39 @@
 
 #include "sys/json.h"
 
+/* Whatever the guest does with a volume, there is nothing beside it. */
+static void add_mounts(struct argv *a, const struct mounts *mounts)
+{
+	for (size_t i = 0; mounts && i < mounts->count; i++) {
+		argv_add(a, mounts->list[i].writable ? "--bind" : "--ro-bind");
+		argv_add(a, mounts->list[i].path);
+		argv_addf(a, SANDBOX_MOUNT "%zu", i);
+	}
+}
+
+static void add_bind(struct argv *a, const char *how, const char *path)
+{
+	argv_add(a, how);
+	argv_add(a, path);
+	argv_add(a, path);
+}
+
+/* The card's own directories of sysfs, and its group's device. */
+static void add_gpu(struct argv *a, const struct sandbox *box)
+{
+	AUTO_BUF struct buf group = BUF_INIT(64);
+
+	for (size_t i = 0; i < box->gpu->function_count; i++) {
+		argv_add(a, "--ro-bind");
+		argv_addf(a, "%s/bus/pci/devices/%s", box->sysfs,
+			  box->gpu->functions[i]);
+		argv_addf(a, SANDBOX_GPU "/%s", box->gpu->functions[i]);
+	}
+	buf_printf(&group, "/dev/vfio/%s", box->gpu->group);
+	add_bind(a, "--dev-bind", "/dev/vfio/vfio");
+	add_bind(a, "--dev-bind", buf_str(&group));
+}
+
 void sandbox_command(const struct sandbox *box, struct argv *ret)
 {
 	/* bubblewrap(1).  uid 0 inside is us outside: so that the network's
@@ -32,15 +65,20 @@ void sandbox_command(const struct sandbox *box, struct argv *ret)
 	argv_add(ret, "--ro-bind");
 	argv_add(ret, box->resolv);
 	argv_add(ret, "/etc/resolv.conf");
-	argv_add(ret, "--ro-bind");
+	argv_add(ret, box->overlay ? "--ro-bind" : "--bind");
 	argv_add(ret, box->image);
 	argv_add(ret, SANDBOX_IMAGE);
-	argv_add(ret, "--bind");
-	argv_add(ret, box->overlay);
-	argv_add(ret, SANDBOX_OVERLAY);
+	if (box->overlay) {
+		argv_add(ret, "--bind");
+		argv_add(ret, box->overlay);
+		argv_add(ret, SANDBOX_OVERLAY);
+	}
 	argv_add(ret, "--bind");
 	argv_add(ret, box->dir);
 	argv_add(ret, SANDBOX_DIR);
+	add_mounts(ret, box->mounts);
+	if (box->gpu)
+		add_gpu(ret, box);
 	argv_add(ret, "--info-fd");
 	argv_addf(ret, "%d", box->info);
 	argv_add(ret, "--");

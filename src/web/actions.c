@@ -249,7 +249,7 @@ static int check_names(const struct form *f, struct err *e)
 		"memory",	     "gpu",	      "oneshot", "config_script",
 		"snapshot_lifetime", "session_stop",  "now",	 "create",
 		"fallback_servers",  "service_purge", "manage",	 "logout",
-		"ticket",	     "mail_me",
+		"ticket",	     "mail_me",	      "disk",
 	};
 
 	for (size_t i = 0; i < f->count; i++) {

@@ -9,6 +9,7 @@
 #include "auth/login.h"
 #include "base/text.h"
 #include "conf/catalogue.h"
+#include "conf/machines.h"
 #include "run/control.h"
 #include "run/launch.h"
 #include "run/purge.h"
@@ -40,25 +41,41 @@ static void user_name(char ret[SESSION_USER_SIZE])
 		snprintf(ret, SESSION_USER_SIZE, "uid-%u", (unsigned)getuid());
 }
 
-/* What to start: the machine as it is now, with the default resources. */
+/* The machine as it is now, with its settings if machines.conf has some. */
+static int examine(const struct config *c, struct catalogue_entry *ret,
+		   struct err *e)
+{
+	AUTO_MACHINES struct machines machines = { .list = NULL };
+	const struct machine *machine;
+	struct err failure = ERR_INIT;
+
+	if (machines_read(c->machines_conf, &machines, &failure) < 0 &&
+	    failure.code != ERR_NOT_FOUND) {
+		*e = failure;
+		return -1;
+	}
+	machine = machines_find(&machines, c->machine);
+	return machine ? catalogue_examine_machine(c, machine, ret, e) :
+			 catalogue_examine(c, c->machine, ret, e);
+}
+
+/* What to start: the machine with its default resources. */
 static int prepare(const struct config *c, struct session *s, struct err *e)
 {
 	struct catalogue_entry machine = { .name = NULL };
 	struct origin origin;
 	struct hostload host;
 	struct limits limits;
+	struct offer offer;
 	int result;
 
-	if (catalogue_examine(c, c->machine, &machine, e) < 0 ||
-	    hostload_read(&host, e) < 0) {
+	if (examine(c, &machine, e) < 0 || hostload_read(&host, e) < 0) {
 		catalogue_entry_release(&machine);
 		return -1;
 	}
-	result = order_machine(&machine, c, s, e);
-	catalogue_entry_release(&machine);
 	limits_of(c, &host, &limits);
-	s->cpu = limits.default_cpu;
-	s->memory_mb = limits.default_memory_mb;
+	result = order_machine(&machine, c, &limits, s, &offer, e);
+	catalogue_entry_release(&machine);
 	s->oneshot = c->oneshot;
 	user_name(s->user);
 	if (c->service_url[0] && origin_of_url(c->service_url, &origin))

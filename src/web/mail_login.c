@@ -18,7 +18,7 @@ enum { RETRY_S = 60 };
 /* What of a form is an order, and is kept in the ticket. */
 static const char *const order_fields[] = {
 	"machine", "cpu",     "memory",        "snapshot_lifetime",
-	"gpu",     "oneshot", "config_script", "mail_me",
+	"gpu",     "oneshot", "config_script", "mail_me", "disk",
 };
 
 /* ---- Asking for a mail ---- */

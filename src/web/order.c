@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "sys/file.h"
+#include "sys/pci_gpu.h"
 
 long long order_gb(long long mb)
 {
@@ -29,53 +30,114 @@ static int unreadable(struct err *e)
 			 "administrator.");
 }
 
-static int check_file(const struct config *c, const char *name, struct err *e)
+static int check_file(const struct config *c,
+		      const struct catalogue_entry *machine, struct err *e)
 {
-	AUTO_FREE char *path = file_join(c->dir_machines, name);
+	AUTO_FREE char *path = file_join(c->dir_machines, machine->name);
 
 	if (!path)
 		return err_set(e, ERR_SYSTEM, "no memory");
-	return access(path, R_OK) < 0 ? unreadable(e) : 0;
+	if (access(path, R_OK) < 0)
+		return unreadable(e);
+	if (c->snapshot_use_master && !machine->iso && access(path, W_OK) < 0)
+		return err_field(e, "machine",
+				 "This service writes to the machines "
+				 "themselves, and may not write to this one. "
+				 "Choose another one, and tell the "
+				 "administrator.");
+	return 0;
+}
+
+static bool copy(char *ret, size_t size, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len >= size)
+		return false;
+	memcpy(ret, text, len + 1);
+	return true;
+}
+
+#define COPY(member, text) copy(ret->member, sizeof(ret->member), text)
+
+/* What machines.conf says; "" is the site's or QEMU's own way. */
+static int copy_settings(const struct catalogue_entry *machine,
+			 const struct config *c, struct session *ret,
+			 struct err *e)
+{
+	const char *mounts = *machine->mounts ? machine->mounts :
+						c->dir_mounts;
+
+	ret->tpm = false;
+	if (COPY(machine, machine->name) && COPY(format, machine->format) &&
+	    COPY(firmware, machine->firmware) && COPY(arch, machine->arch) &&
+	    COPY(qemu_options, machine->qemu_options) &&
+	    COPY(network, machine->network) &&
+	    COPY(mounts, strcmp(mounts, "none") == 0 ? "" : mounts) &&
+	    (!*machine->tpm || text_bool(machine->tpm, &ret->tpm)))
+		return 0;
+	return err_field(e, "machine",
+			 "The settings of this machine are not in order. "
+			 "Choose another one, and tell the administrator.");
+}
+
+/* Which one, is for admission to say. */
+static void ask_for_gpu(struct session *s)
+{
+	snprintf(s->gpu, sizeof(s->gpu), "any");
 }
 
 int order_machine(const struct catalogue_entry *machine,
-		  const struct config *c, struct session *ret, struct err *e)
+		  const struct config *c, const struct limits *limits,
+		  struct session *ret, struct offer *ret_offer, struct err *e)
 {
 	if (!machine->usable)
 		return err_field(e, "machine",
 				 "This machine cannot be used: %.80s %.300s",
 				 machine->name, machine->reason);
-	if (strlen(machine->name) >= sizeof(ret->machine) ||
-	    strlen(machine->format) >= sizeof(ret->format))
-		return err_field(e, "machine", "The machine's name is too "
-					       "long.");
-	if (check_file(c, machine->name, e) < 0)
+	if (check_file(c, machine, e) < 0 ||
+	    copy_settings(machine, c, ret, e) < 0)
 		return -1;
-	memcpy(ret->machine, machine->name, strlen(machine->name) + 1);
-	memcpy(ret->format, machine->format, strlen(machine->format) + 1);
 	copy_title(ret, machine->description);
 	ret->iso = machine->iso;
 	ret->virtual_size = machine->virtual_size;
-	ret->disk_mb = machine->iso ? c->snapshot_alloc_disk * 1024 / 1000 : 0;
-	return 0;
+	ret->master = c->snapshot_use_master && !machine->iso;
+	offer_of(c, limits, machine, ret_offer);
+	ret->cpu = ret_offer->cpu.standard;
+	ret->memory_mb = ret_offer->memory_mb.standard;
+	ret->disk_mb = offer_disk(ret_offer, ret_offer->disk_mb.standard);
+	ret->gpu[0] = '\0';
+	if (ret_offer->gpu == OFFER_GPU_ALWAYS)
+		ask_for_gpu(ret);
+	return offer_shortage(ret_offer, e);
 }
 
-/* The image is another one than the catalogue knows: look into it now. */
-static int examine_again(const char *name, const struct config *c,
-			 struct session *ret, struct err *e)
+/* The image is another one than the catalogue knows: look into it now.  The
+ * settings are still the catalogue's. */
+static int examine_again(const struct catalogue_entry *known,
+			 const struct config *c, const struct limits *limits,
+			 struct session *ret, struct offer *ret_offer,
+			 struct err *e)
 {
+#define KNOWN_SETTING(key) .key = known->key,
+	const struct machine machine = {
+		.name = known->name,
+		.description = known->description,
+		MACHINE_SETTINGS(KNOWN_SETTING)
+	};
 	struct catalogue_entry fresh = { .name = NULL };
 	int result;
 
-	if (catalogue_examine(c, name, &fresh, e) < 0)
+	if (catalogue_examine_machine(c, &machine, &fresh, e) < 0)
 		return e->code == ERR_NOT_FOUND ? unreadable(e) : -1;
-	result = order_machine(&fresh, c, ret, e);
+	result = order_machine(&fresh, c, limits, ret, ret_offer, e);
 	catalogue_entry_release(&fresh);
 	return result;
 }
 
 static int read_machine(const char *name, const struct config *c,
-			struct session *ret, struct err *e)
+			const struct limits *limits, struct session *ret,
+			struct offer *ret_offer, struct err *e)
 {
 	AUTO_CATALOGUE struct catalogue catalogue = { .list = NULL };
 	struct err failure = ERR_INIT;
@@ -95,44 +157,70 @@ static int read_machine(const char *name, const struct config *c,
 				 "There is no such machine. Choose one of the "
 				 "list.");
 	if (!catalogue_is_stale(c, machine))
-		return order_machine(machine, c, ret, e);
-	if (examine_again(name, c, ret, e) < 0)
-		return -1;
-	copy_title(ret, machine->description);
-	return 0;
+		return order_machine(machine, c, limits, ret, ret_offer, e);
+	return examine_again(machine, c, limits, ret, ret_offer, e);
 }
 
-static int read_cpu(const char *text, const struct limits *l,
+static int read_cpu(const char *text, const struct amount *allowed,
 		    struct session *ret, struct err *e)
 {
-	ret->cpu = l->default_cpu;
-	if (!text || text_long(text, 1, l->session_cpu, &ret->cpu))
+	if (!text || !*text ||
+	    text_long(text, allowed->min, allowed->max, &ret->cpu))
 		return 0;
 	return err_field(e, "cpu",
-			 "The processors are a whole number from 1 to %lld.",
-			 l->session_cpu);
+			 "The processors of this machine are a whole number "
+			 "from %lld to %lld.",
+			 allowed->min, allowed->max);
 }
 
-static int read_memory(const char *text, const struct limits *l,
-		       struct session *ret, struct err *e)
+/* GB that stand for `mb`, as text: "0.0625" */
+static void gb_text(long long mb, bool up, char ret[32])
+{
+	long long tenth_milli = (mb * 10000 + (up ? 1023 : 0)) / 1024;
+
+	snprintf(ret, 32, "%lld.%04lld", tenth_milli / 10000,
+		 tenth_milli % 10000);
+	while (text_ends(ret, "0"))
+		ret[strlen(ret) - 1] = '\0';
+	if (text_ends(ret, "."))
+		ret[strlen(ret) - 1] = '\0';
+}
+
+/* A number of GB, kept in MB. */
+static int read_gb(const char *field, const char *what, const char *text,
+		   const struct amount *allowed, long long *ret_mb,
+		   struct err *e)
 {
 	long long milli;
+	long long mb = -1;
+	char min[32];
+	char max[32];
 
-	ret->memory_mb = l->default_memory_mb;
-	if (!text)
+	if (!text || !*text)
 		return 0;
 	if (text_milli(text, 0, 1LL << 40, &milli))
-		ret->memory_mb = (milli * 1024 + 500) / 1000;
-	else
-		ret->memory_mb = -1;
-	if (ret->memory_mb >= ORDER_MEMORY_MIN_MB &&
-	    ret->memory_mb <= l->user_memory_mb)
+		mb = (milli * 1024 + 500) / 1000;
+	if (mb >= allowed->min && mb <= allowed->max) {
+		*ret_mb = mb;
 		return 0;
-	return err_field(e, "memory",
-			 "The memory is a number of GB, from 0.0625 to "
-			 "%lld.%03lld.",
-			 order_gb(l->user_memory_mb) / 1000,
-			 order_gb(l->user_memory_mb) % 1000);
+	}
+	gb_text(allowed->min, true, min);
+	gb_text(allowed->max, false, max);
+	return err_field(e, field,
+			 "The %s of this machine is a number of GB, from %s "
+			 "to %s.",
+			 what, min, max);
+}
+
+static int read_disk(const char *text, const struct offer *offer,
+		     struct session *ret, struct err *e)
+{
+	long long mb = offer->disk_mb.standard;
+
+	if (read_gb("disk", "disk", text, &offer->disk_mb, &mb, e) < 0)
+		return -1;
+	ret->disk_mb = offer_disk(offer, mb);
+	return 0;
 }
 
 static int read_lifetime(const char *text, const struct config *c,
@@ -148,20 +236,36 @@ static int read_lifetime(const char *text, const struct config *c,
 			 ORDER_LIFETIME_MIN_S, c->snapshot_lifetime);
 }
 
+/* A card is asked for by yes or no, never by its address. */
+static int read_gpu(const char *text, const struct config *c,
+		    const struct offer *offer, struct session *ret,
+		    struct err *e)
+{
+	struct gpu_list all;
+	bool wanted = false;
+
+	if (text && *text && strcmp(text, "none") != 0 &&
+	    !text_bool(text, &wanted))
+		return err_field(e, "gpu", "A graphics card is yes or no.");
+	if (!wanted)
+		return 0;
+	if (offer->gpu == OFFER_GPU_NO)
+		return err_field(e, "gpu", "This machine is used without a "
+					   "graphics card.");
+	if (gpu_scan(c->dir_sysfs, c->gpu_blacklist, &all, e) < 0)
+		return -1;
+	if (gpu_count_usable(&all) == 0)
+		return err_field(e, "gpu", "There are no graphics cards for "
+					   "desktops here.");
+	ask_for_gpu(ret);
+	return 0;
+}
+
 /* What other installations of the service offer and this one does not. */
 static int refuse_extras(const struct form *form, struct err *e)
 {
-	static const char *const no_gpu[] = { "", "0", "no", "none" };
-	const char *gpu = form_get(form, "gpu");
 	const char *script = form_get(form, "config_script");
-	bool wanted = gpu != NULL;
 
-	for (size_t i = 0; i < ARRAY_LEN(no_gpu) && wanted; i++)
-		wanted = strcmp(gpu, no_gpu[i]) != 0;
-	if (wanted)
-		return err_field(e, "gpu",
-				 "There are no graphics cards for desktops "
-				 "here.");
 	if (script && *script)
 		return err_field(e, "config_script",
 				 "Boot scripts are not accepted here.");
@@ -180,11 +284,17 @@ int order_read(const struct form *form, const struct config *c,
 	       const struct limits *limits, struct session *ret,
 	       long long *ret_lifetime_s, struct err *e)
 {
-	if (read_machine(form_get(form, "machine"), c, ret, e) < 0 ||
-	    read_cpu(form_get(form, "cpu"), limits, ret, e) < 0 ||
-	    read_memory(form_get(form, "memory"), limits, ret, e) < 0 ||
+	struct offer offer = { .image_mb = 0 };
+
+	if (read_machine(form_get(form, "machine"), c, limits, ret, &offer,
+			 e) < 0 ||
+	    read_cpu(form_get(form, "cpu"), &offer.cpu, ret, e) < 0 ||
+	    read_gb("memory", "memory", form_get(form, "memory"),
+		    &offer.memory_mb, &ret->memory_mb, e) < 0 ||
+	    read_disk(form_get(form, "disk"), &offer, ret, e) < 0 ||
 	    read_lifetime(form_get(form, "snapshot_lifetime"), c,
 			  ret_lifetime_s, e) < 0 ||
+	    read_gpu(form_get(form, "gpu"), c, &offer, ret, e) < 0 ||
 	    refuse_extras(form, e) < 0)
 		return -1;
 	return read_oneshot(form_get(form, "oneshot"), ret, e);
@@ -192,9 +302,10 @@ int order_read(const struct form *form, const struct config *c,
 
 json_t *order_value(const struct session *s, long long lifetime_s)
 {
-	return json_pack("{ss sI sI sI sb}", "machine", s->machine, "cpu",
+	return json_pack("{ss sI sI sI sI sb}", "machine", s->machine, "cpu",
 			 (json_int_t)s->cpu, "memory",
-			 (json_int_t)s->memory_mb, "snapshot_lifetime",
+			 (json_int_t)s->memory_mb, "disk",
+			 (json_int_t)s->disk_mb, "snapshot_lifetime",
 			 (json_int_t)lifetime_s, "oneshot", (int)s->oneshot);
 }
 

@@ -10,7 +10,7 @@
 #include "conf/catalogue.h"
 #include "conf/options.h"
 #include "session/access.h"
-#include "session/admission.h"
+#include "session/offer.h"
 #include "session/session.h"
 #include "web/form.h"
 
@@ -19,15 +19,17 @@
  * nearest MB counts.  order_gb() is the other way: the largest number of GB
  * in thousandths that is no more than `mb`.
  */
-enum { ORDER_MEMORY_MIN_MB = 64, ORDER_LIFETIME_MIN_S = 60 };
+enum { ORDER_LIFETIME_MIN_S = 60 };
 
 long long order_gb(long long mb);
 
 /*
  * Fill user-independent members of *ret (machine, title, format, iso,
- * virtual_size, cpu, memory_mb, disk_mb, oneshot) and *ret_lifetime_s from
- * the form.  What is absent gets its default; what is wrong is ERR_INPUT
- * naming the first wrong field, in the form's order.
+ * virtual_size, its settings, cpu, memory_mb, disk_mb, oneshot) and
+ * *ret_lifetime_s from the form.  What is absent, and an empty cpu, memory or
+ * disk, gets the machine's default; what is wrong is ERR_INPUT naming the
+ * first wrong field, in the form's order; a machine that needs more than there
+ * is here is ERR_BUSY.
  */
 MUST_CHECK int order_read(const struct form *form, const struct config *c,
 			  const struct limits *limits, struct session *ret,
@@ -43,11 +45,13 @@ MUST_CHECK int order_check_machine(const struct session *s,
 				   const struct identity *who, struct err *e);
 
 /*
- * Put a machine of the catalogue into *ret.  ERR_INPUT for field `machine`
- * if it is refused or its file cannot be read now.
+ * Put a machine of the catalogue, with its settings and the default amounts
+ * of its offer, into *ret, and its offer into *ret_offer.  ERR_INPUT for field
+ * `machine` if it is refused or its file cannot be read now.
  */
 MUST_CHECK int order_machine(const struct catalogue_entry *machine,
-			     const struct config *c, struct session *ret,
-			     struct err *e);
+			     const struct config *c,
+			     const struct limits *limits, struct session *ret,
+			     struct offer *ret_offer, struct err *e);
 
 #endif

@@ -134,10 +134,10 @@ static void a_refresh_that_fails_leaves_the_old_catalogue(void **state)
 
 	(void)state;
 	site(&c);
-	scratch_puts("machines.conf", "[z.raw]\nmemory = 3\n");
+	scratch_puts("machines.conf", "[z.raw]\nmemoy = 3\n");
 	assert_int_equal(catalogue_refresh(&c, &made, &e), -1);
 	assert_int_equal(e.code, ERR_CONFIG);
-	assert_non_null(strstr(e.msg, "machines.conf:2: memory: there is no "));
+	assert_non_null(strstr(e.msg, "machines.conf:2: memoy: there is no "));
 	assert_int_equal(catalogue_load(&c, &cat, &e), 0);
 	assert_int_equal(cat.count, 2);
 	scratch_puts("machines.conf", "[z.raw]\n");
@@ -207,11 +207,12 @@ static void an_entry_is_stale_when_its_file_is_another(void **state)
 	catalogue_entry_release(&entry);
 }
 
+#define EMPTY(key) ", \"" #key "\": \"\""
 #define ENTRY(name, usable)                                          \
 	"\n{\"name\": " name ", \"description\": \"d\", "            \
 	"\"format\": \"raw\", \"iso\": false, \"virtual_size\": 1, " \
 	"\"size\": 1, \"mtime\": -1, \"usable\": " usable ", "       \
-	"\"reason\": \"\", \"users\": \"\", \"groups\": \"\"}"
+	"\"reason\": \"\"" MACHINE_SETTINGS(EMPTY) "}"
 #define FILE_OF(entries) "{\"version\": 1, \"machines\": [" entries "\n]}\n"
 
 static void the_file_is_json(void **state)
@@ -230,6 +231,9 @@ static void the_file_is_json(void **state)
 				      "description = \\\"q\\ </script>\n"
 				      "users = ann, bob\n"
 				      "groups = staff\n"
+				      "cpu = 2 1-4\n"
+				      "firmware = uefi\n"
+				      "mounts = /srv/data:rw\n"
 				      "[a.qcow2]\n");
 	assert_int_equal(catalogue_refresh(&c, &cat, &e), 0);
 	assert_int_equal(
@@ -248,6 +252,10 @@ static void the_file_is_json(void **state)
 	assert_string_equal(cat.list[0].description, "\\\"q\\ </script>");
 	assert_string_equal(cat.list[0].users, "ann, bob");
 	assert_string_equal(cat.list[0].groups, "staff");
+	assert_string_equal(cat.list[0].cpu, "2 1-4");
+	assert_string_equal(cat.list[0].firmware, "uefi");
+	assert_string_equal(cat.list[0].mounts, "/srv/data:rw");
+	assert_string_equal(cat.list[0].arch, "");
 }
 
 static void a_damaged_catalogue_is_refused_whole(void **state)

@@ -567,7 +567,6 @@ static void a_wrong_field_is_named_and_nothing_starts(void **state)
 		{ "create=1&user=ann&machine=good.img%20", "machine" },
 		{ "create=1&user=ann&machine=../machines/good.img", "machine" },
 		{ "create=1&user=ann&machine=none&cpu=x", "machine" },
-		{ GOOD "&cpu=", "cpu" },
 		{ GOOD "&cpu=0", "cpu" },
 		{ GOOD "&cpu=-1", "cpu" },
 		{ GOOD "&cpu=99999", "cpu" },
@@ -575,7 +574,6 @@ static void a_wrong_field_is_named_and_nothing_starts(void **state)
 		{ GOOD "&cpu=1%20", "cpu" },
 		{ GOOD "&cpu=1;reboot", "cpu" },
 		{ GOOD "&cpu=x&memory=x", "cpu" },
-		{ GOOD "&memory=", "memory" },
 		{ GOOD "&memory=0", "memory" },
 		{ GOOD "&memory=0.06", "memory" },
 		{ GOOD "&memory=1e3", "memory" },
@@ -663,7 +661,7 @@ static void the_form_comes_back_as_it_was_filled_in(void **state)
 	assert_null(strstr(a.body, "id=\"memory-error\""));
 	assert_non_null(strstr(a.body, "value=\"ann\""));
 	assert_non_null(
-		strstr(a.body, "<option value=\"good.img\" selected>"));
+		strstr(a.body, "<option value=\"good.img\" selected data-"));
 	assert_non_null(strstr(a.body, "<option value=\"0.5\" selected>"));
 	assert_non_null(strstr(a.body, "<option value=\"7200\" selected>"));
 	assert_null(strstr(buf_str(&a.output), "canary"));

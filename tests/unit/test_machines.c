@@ -58,6 +58,93 @@ static void machines_come_in_the_order_of_the_file(void **state)
 	assert_null(machines_find(&m, "slax"));
 }
 
+static void a_machine_says_what_it_wants(void **state)
+{
+	AUTO_MACHINES struct machines m = { .list = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	if (parse("[w.qcow2]\n"
+		  "icon = /desktop/assets/windows.svg\n"
+		  "cpu = 4 2-8\n"
+		  "memory = 8 4-16.5\n"
+		  "disk = 64-200\n"
+		  "gpu = always\n"
+		  "firmware = uefi-secure\n"
+		  "tpm = yes\n"
+		  "arch = x86_64\n"
+		  "qemu_options = -device virtio-vga,xres=800\n"
+		  "network = none\n"
+		  "mounts = /srv/data, /srv/homes/@USER@:rw\n"
+		  "[plain.iso]\n",
+		  &m, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_string_equal(m.list[0].icon, "/desktop/assets/windows.svg");
+	assert_string_equal(m.list[0].cpu, "4 2-8");
+	assert_string_equal(m.list[0].memory, "8 4-16.5");
+	assert_string_equal(m.list[0].disk, "64-200");
+	assert_string_equal(m.list[0].gpu, "always");
+	assert_string_equal(m.list[0].firmware, "uefi-secure");
+	assert_string_equal(m.list[0].tpm, "yes");
+	assert_string_equal(m.list[0].arch, "x86_64");
+	assert_string_equal(m.list[0].qemu_options,
+			    "-device virtio-vga,xres=800");
+	assert_string_equal(m.list[0].network, "none");
+	assert_string_equal(m.list[0].mounts,
+			    "/srv/data, /srv/homes/@USER@:rw");
+	assert_string_equal(m.list[1].cpu, "");
+	assert_string_equal(m.list[1].firmware, "");
+	assert_string_equal(m.list[1].mounts, "");
+}
+
+static void a_range_is_a_default_with_limits(void **state)
+{
+	static const struct {
+		const char *text;
+		bool milli;
+		long long standard, min, max; /* standard < 0: refused */
+	} table[] = {
+		{ "", false, 0, 0, 0 },
+		{ "4", false, 4, 0, 0 },
+		{ "4 1-8", false, 4, 1, 8 },
+		{ "4 \t 4-4", false, 4, 4, 4 },
+		{ "1-8", false, 0, 1, 8 },
+		{ "0.5 0.25-16", true, 500, 250, 16000 },
+		{ "65536", true, 65536000, 0, 0 },
+		{ "65536.001", true, -1, 0, 0 },
+		{ "513", false, -1, 0, 0 },
+		{ "0", false, -1, 0, 0 },
+		{ "-4", false, -1, 0, 0 },
+		{ "4-", false, -1, 0, 0 },
+		{ "4 8", false, -1, 0, 0 },
+		{ "4 8-1", false, -1, 0, 0 },
+		{ "9 1-8", false, -1, 0, 0 },
+		{ "1-8 4", false, -1, 0, 0 },
+		{ "1-8-9", false, -1, 0, 0 },
+		{ "4 1-8 ", false, -1, 0, 0 },
+		{ " 4", false, -1, 0, 0 },
+		{ "1.5", false, -1, 0, 0 },
+		{ "99999999999999999999999999", false, -1, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct machine_range r = { 7, 7, 7 };
+		bool good = machine_range(table[i].text, table[i].milli,
+					  table[i].milli ? MACHINE_GB_MAX :
+							   MACHINE_CPU_MAX,
+					  &r);
+
+		if (good != (table[i].standard >= 0))
+			fail_msg("'%s': %d", table[i].text, good);
+		if (!good)
+			continue;
+		assert_int_equal(r.standard, table[i].standard);
+		assert_int_equal(r.min, table[i].min);
+		assert_int_equal(r.max, table[i].max);
+	}
+}
+
 static void an_empty_file_has_no_machines(void **state)
 {
 	AUTO_MACHINES struct machines m = { .list = NULL };
@@ -75,7 +162,9 @@ static void what_is_wrong_is_refused_with_its_place(void **state)
 		  "machines.conf:1: url: stands before the first [machine]" },
 		{ "[a.iso]\nurk = http://a/b\n",
 		  "machines.conf:2: urk: there is no such key; there are "
-		  "description, url, sha256, users and groups" },
+		  "description, url, sha256, users, groups, icon, cpu, memory, "
+		  "disk, gpu, firmware, tpm, arch, qemu_options, network, "
+		  "mounts" },
 		{ "[a.iso]\n\n[b.iso]\n[a.iso]\n",
 		  "machines.conf:4: [a.iso] is there twice" },
 		{ "[a.iso]\nurl = http://a/b\nurl = http://a/c\n",
@@ -121,6 +210,43 @@ static void what_is_wrong_is_refused_with_its_place(void **state)
 		  "separated by commas" },
 		{ "[a.iso]\nusers = a\nusers = b\n",
 		  "machines.conf:3: users: set twice for [a.iso]" },
+		{ "[a.iso]\nicon = http://evil/x.png\n",
+		  "machines.conf:2: icon: 'http://evil/x.png' is not a path "
+		  "on this server, as /desktop/assets/debian.svg" },
+		{ "[a.iso]\ncpu = 2 4-1\n",
+		  "machines.conf:2: cpu: '2 4-1' is not a number of cores "
+		  "with limits, as '2 1-8', '2' or '1-8'" },
+		{ "[a.iso]\nmemory = lots\n",
+		  "machines.conf:2: memory: 'lots' is not a number of GB with "
+		  "limits, as '4 2-16', '4' or '2-16'" },
+		{ "[a.iso]\ndisk = 0\n",
+		  "machines.conf:2: disk: '0' is not a number of GB with "
+		  "limits, as '4 2-16', '4' or '2-16'" },
+		{ "[a.iso]\ngpu = 4c:00.0\n", "machines.conf:2: gpu: '4c:00.0' "
+					      "is none of no, yes and "
+					      "always" },
+		{ "[a.iso]\nfirmware = /etc/shadow\n",
+		  "machines.conf:2: firmware: '/etc/shadow' is none of bios, "
+		  "uefi and uefi-secure" },
+		{ "[a.iso]\ntpm = 2\n",
+		  "machines.conf:2: tpm: '2' is neither yes nor no" },
+		{ "[a.iso]\narch = ../x\n",
+		  "machines.conf:2: arch: '../x' is neither x86_64 nor "
+		  "aarch64" },
+		{ "[a.iso]\nqemu_options =\n",
+		  "machines.conf:2: qemu_options: '' is empty" },
+		{ "[a.iso]\nnetwork = host\n",
+		  "machines.conf:2: network: 'host' is no value of the option "
+		  "guest_network" },
+		{ "[a.iso]\nmounts = /srv/../etc\n",
+		  "machines.conf:2: mounts: '/srv/../etc' is not a list of "
+		  "absolute paths, as /srv/data:ro, with commas between" },
+		{ "[a.iso]\narch = aarch64\nfirmware = bios\n",
+		  "machines.conf: [a.iso] wants firmware = bios, which aarch64 "
+		  "does not have" },
+		{ "[a.iso]\narch = aarch64\nfirmware = uefi-secure\n",
+		  "machines.conf: [a.iso] wants firmware = uefi-secure, which "
+		  "there is for x86_64 only" },
 		{ "[a.iso]\nqemu\n", "machines.conf:2: neither a comment nor "
 				     "`name = value'" },
 	};
@@ -196,6 +322,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(machines_come_in_the_order_of_the_file),
+		cmocka_unit_test(a_machine_says_what_it_wants),
+		cmocka_unit_test(a_range_is_a_default_with_limits),
 		cmocka_unit_test(an_empty_file_has_no_machines),
 		cmocka_unit_test(what_is_wrong_is_refused_with_its_place),
 		cmocka_unit_test(a_name_of_201_bytes_is_refused),

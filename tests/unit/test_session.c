@@ -36,6 +36,13 @@ static struct session whole(void)
 		.guest_seen = true,
 		.kvm = true,
 		.network = "user",
+		.firmware = "uefi-secure",
+		.arch = "aarch64",
+		.tpm = true,
+		.master = true,
+		.gpu = "0000:4c:00.0",
+		.qemu_options = "-device \"x,y\"",
+		.mounts = "/srv/data, /srv/homes/@USER@:rw",
 		.reason = "It was \\ so.",
 		.token = TOKEN,
 		.origin = "https://desktop.lab.example:8443",
@@ -70,6 +77,13 @@ static void check_same(const struct session *a, const struct session *b)
 	SAME(guest_seen);
 	SAME(kvm);
 	SAME_STR(network);
+	SAME_STR(firmware);
+	SAME_STR(arch);
+	SAME(tpm);
+	SAME(master);
+	SAME_STR(gpu);
+	SAME_STR(qemu_options);
+	SAME_STR(mounts);
 	SAME_STR(reason);
 	SAME_STR(token);
 	SAME_STR(origin);
@@ -163,8 +177,8 @@ static void the_version_stands_in_the_record(void **state)
 	(void)state;
 	assert_int_equal(
 		json_integer_value(json_object_get(record, "version")), 1);
-	/* and 26 members, each of which check_same() compares */
-	assert_int_equal(json_object_size(record), 27);
+	/* and 33 members, each of which check_same() compares */
+	assert_int_equal(json_object_size(record), 34);
 }
 
 /* ---- Refusals: each names the key ---- */
@@ -181,14 +195,14 @@ static void check_refused(const json_t *record, const char *message)
 }
 
 /* The keys of a whole record. */
-static size_t keys_of(const json_t *record, const char *ret[32])
+static size_t keys_of(const json_t *record, const char *ret[48])
 {
 	const char *key;
 	json_t *value;
 	size_t n = 0;
 
 	json_object_foreach((json_t *)record, key, value) {
-		assert_true(n < 32);
+		assert_true(n < 48);
 		ret[n++] = key;
 	}
 	return n;
@@ -198,7 +212,7 @@ static void a_missing_member_is_named(void **state)
 {
 	struct session s = whole();
 	AUTO_JSON json_t *model = session_to_record(&s);
-	const char *keys[32];
+	const char *keys[48];
 	size_t n = keys_of(model, keys);
 
 	(void)state;
@@ -216,7 +230,7 @@ static void a_member_of_another_type_is_named(void **state)
 {
 	struct session s = whole();
 	AUTO_JSON json_t *model = session_to_record(&s);
-	const char *keys[32];
+	const char *keys[48];
 	size_t n = keys_of(model, keys);
 
 	(void)state;
@@ -474,7 +488,7 @@ static void the_public_face_has_the_promised_members(void **state)
 		     "\"user\":\"J\303\274rg.\346\227\245\346\234\254@lab\","
 		     "\"machine\":\"debian 12.qcow2\","
 		     "\"state\":\"running\",\"reason\":\"It was \\\\ so.\","
-		     "\"cpu\":4096,\"memory_mb\":1099511627776,\"gpu\":null,"
+		     "\"cpu\":4096,\"memory_mb\":1099511627776,\"gpu\":\"0000:4c:00.0\","
 		     "\"oneshot\":true,\"started\":\"2026-11-23T16:02:55Z\","
 		     "\"ends\":\"2026-11-24T16:02:55Z\","
 		     "\"url\":\"https://x/#t\"}");

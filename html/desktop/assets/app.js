@@ -57,6 +57,56 @@
     if (event.persisted) document.querySelectorAll("form[data-once]").forEach(release);
   });
 
+  /*
+   * The form: each machine has limits of its own.  Its option says them as
+   * data-cpu, data-memory and data-disk, "MIN MAX STANDARD"; what the machine
+   * cannot have is not offered, and what it has by itself is said.
+   */
+
+  const machine = byId("machine");
+
+  function adapt(select, amounts) {
+    const [min, max, standard] = amounts.split(" ").map(Number);
+    for (const option of select.options) {
+      const value = Number(option.value);
+      const out = option.value !== "" && (value < min || value > max);
+      option.disabled = out;
+      option.hidden = out;
+      if (option.value === "") {
+        if (!option.dataset.text) option.dataset.text = option.textContent;
+        option.textContent = `${option.dataset.text} (${standard})`;
+      }
+    }
+    if (select.selectedOptions[0] && select.selectedOptions[0].disabled) {
+      const usable = [...select.options].filter((option) => !option.disabled);
+      const nearest = usable.find((option) => Number(option.value) === standard) || usable[0];
+      if (nearest) nearest.selected = true;
+    }
+  }
+
+  function show_machine() {
+    const chosen = machine.selectedOptions[0];
+    if (!chosen) return;
+    for (const field of ["cpu", "memory", "disk"]) {
+      const select = byId(field);
+      if (select && chosen.dataset[field]) adapt(select, chosen.dataset[field]);
+    }
+    const hint = byId("machine-limits");
+    hint.textContent = chosen.dataset.limits;
+    if (chosen.dataset.icon) {
+      const picture = document.createElement("img");
+      picture.src = chosen.dataset.icon;
+      picture.alt = "";
+      picture.width = picture.height = 24;
+      hint.prepend(picture, " ");
+    }
+  }
+
+  if (machine) {
+    machine.addEventListener("change", show_machine);
+    show_machine();
+  }
+
   /* Clicks: the stop dialog and the copy button. */
 
   async function copy(button) {

@@ -1,0 +1,99 @@
+"""Graphics cards on a made-up sysfs: this host has none to give.  What is beyond
+/dev/vfio cannot be shown here; up to there everything is real."""
+
+import unittest
+
+from harness import CGI, Browser, Site, guest
+
+CARDS = (
+    # address, vendor, device, class, driver, IOMMU group
+    ("0000:4c:00.0", "0x10de", "0x1d01", "0x030000", "vfio-pci", "911"),
+    ("0000:4c:00.1", "0x10de", "0x0fb8", "0x040300", "vfio-pci", "911"),
+    ("0000:05:00.0", "0x1a03", "0x2000", "0x030000", "ast", "3"),
+)
+
+
+def make_tree(site):
+    sysfs = site.dir / "sys"
+    for address, vendor, device, kind, driver, group in CARDS:
+        place = sysfs / "bus/pci/devices" / address
+        place.mkdir(parents=True)
+        (place / "vendor").write_text(vendor + "\n")
+        (place / "device").write_text(device + "\n")
+        (place / "class").write_text(kind + "\n")
+        (place / "driver").symlink_to(f"../../../bus/pci/drivers/{driver}")
+        (place / "iommu_group").symlink_to(f"../../../kernel/iommu_groups/{group}")
+    return sysfs
+
+
+class Cards(unittest.TestCase):
+    def test_they_are_listed_with_what_keeps_them_from_guests(self):
+        with Site() as site:
+            site.configure(dir_sysfs=make_tree(site))
+            said = site.qwdctl("gpu").stdout
+            self.assertRegex(said, r"0000:4c:00.0 +10de:1d01 +vfio-pci +911 +free +NVIDIA")
+            self.assertRegex(said, r"0000:05:00.0 +1a03:2000 +ast +3 +not for guests")
+            self.assertIn("is used by ast, not bound to vfio-pci; run qwdctl gpu 1a03:2000", said)
+            site.configure(gpu_blacklist="4c:00")
+            self.assertRegex(site.qwdctl("gpu").stdout, "4c:00.0 .* blacklisted")
+
+    def test_the_host_is_prepared_on_a_copy(self):
+        with Site() as site:
+            site.configure(dir_sysfs=make_tree(site))
+            root = site.dir / "host"
+            root.mkdir()
+            root.chmod(0o777)
+            option = f"--root={root}"
+            dry = site.qwdctl("gpu", "10de:1d01", "--dry-run", option)
+            self.assertIn("vfio-pci.ids=10de:1d01,10de:0fb8", dry.stdout)
+            self.assertEqual(list(root.iterdir()), [])
+            site.qwdctl("gpu", "10de:1d01", option)
+            made = (root / "etc/modprobe.d/qemu-web-desktop.conf").read_text()
+            self.assertIn("options vfio-pci ids=10de:1d01,10de:0fb8", made)
+            site.qwdctl("gpu_unlock", option)
+            self.assertFalse((root / "etc/modprobe.d/qemu-web-desktop.conf").exists())
+            self.assertEqual(site.qwdctl("gpu", "x;y", option, check=False).returncode, 2)
+
+    def test_the_visitor_says_yes_or_no_and_nothing_else(self):
+        with Site() as site:
+            self.assertNotIn('name="gpu"', site.get(CGI, accept="html").text)
+            answer = site.post_form(site.order(gpu="yes"))
+            self.assertEqual(answer.status, 400)
+            self.assertIn("no graphics cards", answer.json()["error"]["message"])
+            site.configure(dir_sysfs=make_tree(site))
+            for value in ("0000:4c:00.0", "4c:00.0", "0000:4c:00.0,rombar=1", "any", "-device"):
+                answer = site.post_form(site.order(gpu=value))
+                self.assertEqual(answer.json()["error"]["field"], "gpu", value)
+            with Browser() as browser:
+                browser.get(site.url + CGI)
+                self.assertEqual(browser.one("#gpu").get_attribute("type"), "checkbox")
+
+    def test_a_card_that_the_kernel_does_not_give_ends_the_session_with_the_reason(self):
+        machines = [
+            {"name": "tiny.iso"},
+            {"name": "always.iso", "gpu": "always", "file": guest("tiny.iso")},
+            {"name": "never.iso", "gpu": "no", "file": guest("tiny.iso")},
+        ]
+        with Site(machines=machines) as site:
+            site.configure(dir_sysfs=make_tree(site))
+            for order in ({"gpu": "yes"}, {"machine": "always.iso"}):
+                name = site.create(**order)["name"]
+                failed = site.wait_state(name, "failed")
+                self.assertIn("The graphics card of this machine cannot be used.", failed["reason"])
+                self.assertEqual(failed["gpu"], "0000:4c:00.0")
+                self.assertIn("/dev/vfio/911", site.words())
+                self.assertEqual(site.overlays(name), [])
+            answer = site.post_form(site.order(machine="never.iso", gpu="yes"))
+            self.assertIn("without a graphics card", answer.json()["error"]["message"])
+            # Not asked for, not given.
+            name = site.running()["name"]
+            self.assertIsNone(site.session(name)["gpu"])
+            site.end(name)
+            site.configure(gpu_blacklist="0000:4c:00.0")
+            answer = site.post_form(site.order(machine="always.iso"))
+            self.assertEqual(answer.status, 503)
+            self.assertIn("needs a graphics card", answer.json()["error"]["message"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
