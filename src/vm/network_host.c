@@ -124,7 +124,6 @@ int network_routes(struct buf *ret, struct err *e)
 	if (!answer)
 		return err_set(e, ERR_SYSTEM, "no memory");
 	close_off(ret, "0.0.0.0", 8);
-	close_off(ret, "127.0.0.0", 8);
 	close_off(ret, "169.254.0.0", 16);
 	close_off(ret, "224.0.0.0", 4);
 	close_off(ret, "240.0.0.0", 4);

@@ -15,7 +15,7 @@
 /*
  * Add lines for `ip -batch` to *ret that make all of these unreachable, and
  * with them what is no address of anybody else in any case: 0.0.0.0/8,
- * 127.0.0.0/8, link-local addresses (169.254.0.0/16, where clouds answer with
+ * link-local addresses (169.254.0.0/16, where clouds answer with
  * a host's secrets), multicast (224.0.0.0/4) and 240.0.0.0/4.
  */
 MUST_CHECK int network_routes(struct buf *ret, struct err *e);

@@ -32,9 +32,14 @@ class TheTable(unittest.TestCase):
                     self.assertRegex(text, rf"cmocka_unit_test(_setup_teardown|_teardown|_setup)?"
                                            rf"\(\s*{test}\b")
 
+    def test_the_rows_of_hostile_guests_and_images_are_all_there(self):
+        rows = set(re.findall(r"^\| (\w+) \|", TABLE, re.M))
+        wanted = {f"SR{n}" for n in range(22, 28)} | {"P5", "P12", "P21", "P22", "P27", "RR11"}
+        self.assertEqual(wanted - rows, set())
+
     def test_the_rows_of_logins_cookies_and_pages_are_all_there(self):
         rows = set(re.findall(r"^\| (\w+) \|", TABLE, re.M))
-        wanted = {f"SR{n}" for n in range(1, 20)} | {f"P{n}" for n in range(1, 21)} | {"P23", "P33"}
+        wanted = {f"SR{n}" for n in range(1, 20)} | {f"P{n}" for n in range(1, 24)} | {"P33"}
         self.assertEqual(wanted - rows, set())
 
 
