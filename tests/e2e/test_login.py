@@ -160,7 +160,8 @@ class NobodyLearnsWhoExists(LoginCase):
             known = USER[method]
             unknown = known[:-1] + "x"
             with self.subTest(method=method):
-                self.site.configure(**(off() | options_of(method)))
+                # So many failures would be too many in a quarter of an hour.
+                self.site.configure(**(off() | options_of(method)), login_failures_window=10)
                 for accept in ("json", "html"):
                     missing, there = self.guess(unknown, accept), self.guess(known, accept)
                     self.assertEqual(there[0], missing[0])

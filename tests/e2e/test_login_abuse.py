@@ -107,6 +107,15 @@ class BadInput(unittest.TestCase):
                 self.assertIsNone(answer.headers["Set-Cookie"])
                 self.assertEqual(self.program.asked(), [])
                 self.check_log(status, field)
+                # The other buttons of a form are no way around.
+                if status != 400 or field not in ("user", "password") or b"user=&" in body:
+                    continue
+                for button in (b"manage=1&", b"service_purge=1&", b"session_stop=qwd-x&"):
+                    answer = self.send(button + body)
+                    self.assertEqual((answer.status, answer.json()["error"]["field"]),
+                                     (400, field), (button, answer))
+                    self.assertEqual(self.program.asked(), [], button)
+                    self.check_log(status, field)
         self.assertEqual(self.send(b"session_stop=qwd-x&user=ann&password=x&now=perhaps").status,
                          400)
         self.assertEqual(self.send(b"session_stop=../x&user=ann&password=x").status, 404)
