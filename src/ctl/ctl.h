@@ -56,6 +56,12 @@ MUST_CHECK int ctl_add(const struct config *c, int argc, char **argv);
  * `file` is used, and it need not exist or be right. */
 MUST_CHECK int ctl_edit(const struct config *c, int argc, char **argv);
 
+/* import-config CONFIG.PL [--list=...] [--machines=...] [--form=...]
+ * [--output=DIR] [--replace]: write config.conf and machines.conf by the
+ * settings of the Perl service. */
+MUST_CHECK int ctl_import_config(const struct config *c, int argc,
+				 char **argv);
+
 /* names machines|sessions: a name a line, for completion by the shell. */
 MUST_CHECK int ctl_names(const struct config *c, int argc, char **argv);
 

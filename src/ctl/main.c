@@ -36,6 +36,8 @@ static const struct command {
 	  "FILE|URL [--name=NAME] [--description=TEXT]   offer a machine" },
 	{ "edit", ctl_edit, false,
 	  "machines|config       change a file, and check it" },
+	{ "import-config", ctl_import_config, false,
+	  "CONFIG.PL [...]   take over the settings of the Perl service" },
 	{ "check", ctl_check, true,
 	  "                      what is wrong here, and what to do" },
 	{ "gpu", ctl_gpu, true,
