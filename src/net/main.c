@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "net/fetch.h"
 #include "net/limits.h"
 #include "net/net.h"
 #include "sys/file.h"
@@ -78,9 +79,34 @@ static void converse(enum net_verb verb, struct net_answer *a)
 	net_request_release(&r);
 }
 
-static int tell(const struct net_answer *a)
+static void fetch(struct net_answer *a, struct buf *body)
 {
-	AUTO_FREE char *line = net_answer_text(a);
+	static char text[NET_REQUEST_MAX + 1];
+	struct fetch_request r = { .json = NULL };
+	struct err e = ERR_INIT;
+	ssize_t len;
+
+	if (limits_set(&e) < 0 ||
+	    limits_deadline(NET_TIMEOUT_MAX_S * 1000, &e) < 0) {
+		net_say(a, NET_INTERNAL, "%s", e.msg);
+		return;
+	}
+	len = read_request(text, sizeof(text));
+	if (len < 0)
+		net_say(a, NET_REQUEST, "cannot be read, or too long");
+	else if (fetch_request_parse(text, (size_t)len, &r, &e) < 0)
+		net_say(a, NET_REQUEST, "%s", e.msg);
+	else if (limits_deadline(r.timeout * 1000 + NET_GRACE_MS, &e) < 0)
+		net_say(a, NET_INTERNAL, "%s", e.msg);
+	else
+		net_fetch(&r, a, body);
+	limits_met();
+	fetch_request_release(&r);
+}
+
+static int tell(const struct net_answer *a, char *text)
+{
+	AUTO_FREE char *line = text;
 
 	if (!line || file_write_all(STDOUT_FILENO, line, strlen(line)) < 0)
 		return EXIT_UNKNOWN;
@@ -93,18 +119,24 @@ static int tell(const struct net_answer *a)
 int main(int argc, char **argv)
 {
 	struct net_answer a = { .reason = NET_INTERNAL };
+	AUTO_BUF struct buf body = BUF_INIT(FETCH_MAX);
 	enum net_verb verb;
 	int status;
 
+	if (argc == 2 && strcmp(argv[1], "fetch") == 0) {
+		fetch(&a, &body);
+		return tell(&a, fetch_answer_text(&a, &body));
+	}
 	if (argc != 2 || !net_verb_of(argv[1], &verb)) {
 		fputs("usage: qwd-net "
-		      "ldap-check|imap-check|smtp-check|mail-send <REQUEST\n"
+		      "ldap-check|imap-check|smtp-check|mail-send|fetch "
+		      "<REQUEST\n"
 		      "A helper of qemu-web-desktop: JSON in, JSON out.\n",
 		      stderr);
 		return EXIT_MISUSE;
 	}
 	converse(verb, &a);
-	status = tell(&a);
+	status = tell(&a, net_answer_text(&a));
 	net_answer_release(&a);
 	return status;
 }

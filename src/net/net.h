@@ -1,7 +1,7 @@
 /*
  * qwd-net: every conversation with another server, one a run.
  *
- *     qwd-net ldap-check | imap-check | smtp-check | mail-send
+ *     qwd-net ldap-check | imap-check | smtp-check | mail-send | fetch
  *
  * The request, secrets included, is ONE JSON object of at most 64 kB on
  * standard input; the answer is ONE JSON object on a line of its own on
@@ -13,7 +13,7 @@
  * 2 the request itself is wrong, or the command line (then without answer).
  *
  *
- * THE REQUEST
+ * THE REQUEST  (that of fetch is in net/fetch.h)
  *
  * Unknown members and repeated ones are an error, and so is a value of another
  * type or range.  A member with a default may be left out or be null.
@@ -118,6 +118,13 @@ enum net_result {
 	X(REFUSED, AMBIGUOUS, "ambiguous")     /* several entries */           \
 	X(REFUSED, NOT_ALLOWED, "not-allowed") /* locked, no password, ... */  \
 	X(REFUSED, REJECTED, "rejected")       /* mail-send: for good */       \
+	/* fetch */                                                            \
+	X(REFUSED, BAD_URL, "bad-url")                                         \
+	X(REFUSED, PRIVATE, "private-address")                                 \
+	X(REFUSED, REDIRECT, "redirect")                                       \
+	X(REFUSED, STATUS, "status") /* not 200 */                             \
+	X(REFUSED, TOO_LARGE, "too-large")                                     \
+	X(REFUSED, NOT_TEXT, "not-text")                                       \
 	/* the way there */                                                    \
 	X(ERROR, UNKNOWN_HOST, "unknown-host")                                 \
 	X(ERROR, REFUSED_CONNECTION, "refused-connection")                     \

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "net/dialogue.h"
+#include "net/fetch.h"
 #include "net/ldap_entry.h"
 #include "net/ldap_filter.h"
 #include "net/mail_text.h"
@@ -104,6 +105,19 @@ static void try_filter(const char *text)
 	require(*text == '\0');
 }
 
+static void try_fetch(const char *text, size_t len)
+{
+	struct fetch_request r = { .json = NULL };
+	struct err e = ERR_INIT;
+
+	if (fetch_request_parse(text, len, &r, &e) < 0) {
+		require(e.code == ERR_DAMAGED && !r.json);
+		return;
+	}
+	require(r.max >= 1 && r.max <= FETCH_MAX && *r.ca_file == '/');
+	fetch_request_release(&r);
+}
+
 static void try_group(const char *text)
 {
 	char name[64];
@@ -141,6 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	try_request((enum net_verb)(data[0] & 3), (const char *)data + 1,
 		    size - 1);
+	try_fetch((const char *)data + 1, size - 1);
 	text = strndup((const char *)data + 1, size - 1);
 	require(text != NULL);
 	try_mail(text);
