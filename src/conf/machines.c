@@ -58,15 +58,34 @@ static int unknown_key(const char *key, struct err *e)
 	AUTO_BUF struct buf all = BUF_INIT(1024);
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		buf_printf(&all, "%s%s", i ? ", " : "", keys[i].name);
+		buf_printf(&all, "%s, ", keys[i].name);
 	return err_set(e, ERR_CONFIG,
-		       "%.60s: there is no such key; there are %s", key,
-		       buf_str(&all));
+		       "%.60s: there is no such key; there are "
+		       "%sconfig_script",
+		       key, buf_str(&all));
+}
+
+static int add_script(struct machine *machine, const struct ini_line *line,
+		      struct err *e)
+{
+	AUTO_FREE char *where = NULL;
+
+	if (!*line->value)
+		return err_set(e, ERR_CONFIG, "config_script: is empty");
+	if (asprintf(&where, "%s:%d", line->file, line->number) < 0) {
+		where = NULL;
+		return err_set(e, ERR_SYSTEM, "no memory");
+	}
+	if (text_list_add(&machine->scripts, line->value, where, e) < 0)
+		return err_prefix(e, "config_script");
+	return 0;
 }
 
 static int set_key(struct machine *machine, const struct ini_line *line,
 		   struct err *e)
 {
+	if (strcmp(line->key, "config_script") == 0)
+		return add_script(machine, line, e);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		AUTO_BUF struct buf problem = BUF_INIT(400);
 
@@ -161,6 +180,7 @@ void machines_release(struct machines *m)
 {
 	for (size_t i = 0; i < m->count; i++) {
 		free(m->list[i].name);
+		text_list_clear(&m->list[i].scripts);
 		for (size_t k = 0; k < ARRAY_LEN(keys); k++)
 			free(*member(&m->list[i], k));
 	}

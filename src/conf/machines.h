@@ -19,6 +19,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "conf/text_list.h"
 
 enum {
 	MACHINE_NAME_MAX = 200,
@@ -54,6 +55,7 @@ enum {
 	X(description) /* the name where none is given */                      \
 	X(url)         /* "" if the administrator installs the file */         \
 	X(sha256)      /* 64 lower-case hexadecimal digits, or "" */           \
+	X(os)          /* "cloud-init": takes a NoCloud seed; or "" */         \
 	MACHINE_SETTINGS(X)
 
 #define MACHINE_MEMBER(key) char *key;
@@ -61,6 +63,7 @@ enum {
 struct machine {
 	char *name;
 	MACHINE_KEYS(MACHINE_MEMBER)
+	struct text_list scripts; /* config_script, which may be repeated */
 };
 
 struct machines {

@@ -136,6 +136,13 @@ static const char *check_mounts(const char *value)
 	return strcmp(value, "none") == 0 ? NULL : mounts_problem(value);
 }
 
+static const char *check_os(const char *value)
+{
+	return strcmp(value, "cloud-init") == 0 ?
+		       NULL :
+		       "is no kind of guest that is known; there is cloud-init";
+}
+
 bool machine_key_ok(const char *key, const char *value, struct buf *problem)
 {
 	static const struct {
@@ -145,6 +152,7 @@ bool machine_key_ok(const char *key, const char *value, struct buf *problem)
 		{ "description", check_description },
 		{ "url", check_url },
 		{ "sha256", check_sha256 },
+		{ "os", check_os },
 		{ "users", check_names },
 		{ "groups", check_names },
 		{ "icon", check_icon },

@@ -67,33 +67,67 @@ static int find(const char *name)
 	return -1;
 }
 
-int config_set(struct config *c, const char *name, const char *value,
-	       struct err *e)
+/* One text more; the first one of a source takes the list over. */
+static int add_text(struct config *c, int i, const char *value,
+		    const char *where, struct err *e)
 {
+	const struct option *o = &option_table[i];
+
+	if (c->list_source[i] != c->source) {
+		text_list_clear(option_list(o, c));
+		c->list_source[i] = c->source;
+	}
+	return option_add(o, c, value, where, e);
+}
+
+/* `where` is FILE:LINE, or NULL if it is said by hand. */
+static int set(struct config *c, const char *name, const char *value,
+	       const char *where, struct err *e)
+{
+	AUTO_FREE char *by_hand = NULL;
 	int i = find(name);
+	int result;
 
 	if (i < 0)
 		return err_set(e, ERR_CONFIG, "%.60s: there is no such option",
 			       name);
-	if (option_set(&option_table[i], c, value, e) < 0)
-		return -1;
-	c->is_set[i] = true;
-	return 0;
+	if (!where && asprintf(&by_hand, "--%s", option_table[i].name) < 0) {
+		by_hand = NULL;
+		return err_set(e, ERR_SYSTEM, "no memory");
+	}
+	if (option_table[i].kind == OPTION_LIST)
+		result = add_text(c, i, value, where ? where : by_hand, e);
+	else
+		result = option_set(&option_table[i], c, value, e);
+	if (result == 0)
+		c->is_set[i] = true;
+	return result;
+}
+
+int config_set(struct config *c, const char *name, const char *value,
+	       struct err *e)
+{
+	return set(c, name, value, NULL, e);
 }
 
 static int set_line(void *arg, const struct ini_line *line, struct err *e)
 {
 	struct one_file *f = arg;
+	AUTO_FREE char *where = NULL;
 	int i;
 
 	if (!line->key)
 		return err_set(e, ERR_CONFIG, "there are no sections here");
 	i = find(line->key);
-	if (i >= 0 && f->line[i])
+	if (i >= 0 && f->line[i] && option_table[i].kind != OPTION_LIST)
 		return err_set(e, ERR_CONFIG,
 			       "%s: set already in line %d of this file",
 			       line->key, f->line[i]);
-	if (config_set(f->config, line->key, line->value, e) < 0)
+	if (asprintf(&where, "%s:%d", line->file, line->number) < 0) {
+		where = NULL;
+		return err_set(e, ERR_SYSTEM, "no memory");
+	}
+	if (set(f->config, line->key, line->value, where, e) < 0)
 		return -1;
 	f->line[i] = line->number;
 	return 0;
@@ -103,6 +137,7 @@ static int read_file(struct config *c, const char *file, struct err *e)
 {
 	struct one_file f = { .config = c };
 
+	c->source++;
 	return ini_read(file, CONFIG_FILE_MAX, set_line, &f, e);
 }
 
@@ -171,7 +206,10 @@ int config_read(struct config *c, const char *file, bool must_exist,
 		*e = failure;
 		return -1;
 	}
-	return read_fragments(c, file, e);
+	if (read_fragments(c, file, e) < 0)
+		return -1;
+	c->source++; /* what follows is said by hand */
+	return 0;
 }
 
 /* Fill an empty path; takes `value` over. */

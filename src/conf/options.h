@@ -7,7 +7,7 @@
  * `--name=value` of the command line (never under a web server).  The files
  * are INI without sections: `name = value` lines, '#' or ';' at the start of
  * a line begins a comment, blank lines are skipped.  Strict: an unknown name,
- * a name twice in one file, trailing junk, a value out of range, a NUL or
+ * a name twice in one file (but for a LIST), trailing junk, a value out of range, a NUL or
  * invalid UTF-8 is ERR_CONFIG with "FILE:LINE: sentence".
  */
 #ifndef QWD_CONF_OPTIONS_H
@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "conf/text_list.h"
 
 /* Where the configuration is when nothing else is said. */
 #define CONFIG_DEFAULT_FILE "/etc/qemu-web-desktop/config.conf"
@@ -33,6 +34,9 @@
  *   ENUM   char *     one of the words of `help` up to its first ':', which
  *                     are separated by '|'
  *   COLOUR char *     #rrggbb
+ *   LIST   struct text_list  one line of text each, in the order of the lines
+ *                     that set it; a later source that names it replaces the
+ *                     whole list, and with an empty value empties it
  *   NOTE   (nothing)  accepted for old configurations, has no effect: a note
  *                     by config_notes() says why (`help`)
  */
@@ -235,7 +239,32 @@
 	X(BOOL, oneshot, false, 0, 0,                                          \
 	  "a session started by hand ends when its viewer leaves")             \
 	X(STR, service_proxy, "", 0, 255,                                      \
-	  "proxy for downloads, as http://proxy.lab.example:3128/")            \
+	  "proxy for downloads and scripts, as "                               \
+	  "http://proxy.lab.example:3128/")            \
+	X(LIST, config_script, 0, 0, 8000,                                     \
+	  "scripts that guests run as root when they boot: exec: or bash: "    \
+	  "and commands, a URL, a path on the server, or virt-customize: and " \
+	  "its commands; if(EXPR): in front; any number of lines")             \
+	X(BOOL, config_script_required, true, 0, 0,                            \
+	  "a session whose boot scripts cannot be had fails; no: it starts "   \
+	  "with a warning")                                                    \
+	X(BOOL, form_config_script, false, 0, 0,                               \
+	  "visitors may give a boot script of their own in the form")          \
+	X(BOOL, script_password, false, 0, 0,                                  \
+	  "boot scripts may use @PW@, the password typed with the request")    \
+	X(BOOL, script_http, false, 0, 0,                                      \
+	  "boot scripts may be fetched by http, which anybody on the way can " \
+	  "change; without it only those with a #sha256=")                     \
+	X(INT, config_script_timeout, 300, 10, 3600,                           \
+	  "seconds in which the boot scripts of a session must be in place")   \
+	X(INT, service_max_script_length, 65535, 1, 65535,                     \
+	  "bytes of a boot script")                                            \
+	X(STR, script_hosts, "", 0, 4096,                                      \
+	  "hosts from which boot scripts may be fetched although their "       \
+	  "addresses are not public, separated by commas")                     \
+	X(PATH, script_ca_file, "", 0, 0,                                      \
+	  "PEM certificates of authorities for fetching boot scripts (empty: " \
+	  "the system's)")                                                     \
 	X(NOTE, boot_delay, 0, 0, 0,                                           \
 	  "the answer comes at once and readiness is observed, not awaited")   \
 	X(NOTE, email_passwd, 0, 0, 0,                                         \
@@ -254,6 +283,7 @@
 #define CONFIG_MEMBER_BOOL(name) bool name;
 #define CONFIG_MEMBER_ENUM(name) char *name;
 #define CONFIG_MEMBER_COLOUR(name) char *name;
+#define CONFIG_MEMBER_LIST(name) struct text_list name;
 #define CONFIG_MEMBER_NOTE(name)
 #define CONFIG_MEMBER(kind, name, def, min, max, help) CONFIG_MEMBER_##kind(name)
 #define CONFIG_NUMBER(kind, name, def, min, max, help) CONFIG_##name,
@@ -265,6 +295,8 @@ struct config {
 	CONFIG_OPTIONS(CONFIG_MEMBER)
 	char *file; /* the main file read, "" if it does not exist */
 	bool is_set[CONFIG_OPTION_COUNT]; /* said by a file or by hand */
+	unsigned source;                  /* the one being read */
+	unsigned list_source[CONFIG_OPTION_COUNT]; /* where lists are from */
 };
 
 #define AUTO_CONFIG __attribute__((cleanup(config_release)))
@@ -284,7 +316,8 @@ MUST_CHECK int config_read(struct config *c, const char *file, bool must_exist,
 
 /*
  * Set one option from text (as `--name=value` does).  '-' and '_' are the
- * same in `name`.  ERR_CONFIG if unknown or refused; the message names it.
+ * same in `name`.  A LIST gets one text more, or is replaced by it if it is
+ * from the files.  ERR_CONFIG if unknown or refused; the message names it.
  * On failure *c is as before.
  */
 MUST_CHECK int config_set(struct config *c, const char *name,

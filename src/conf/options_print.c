@@ -33,6 +33,21 @@ void config_notes(const struct config *c, FILE *out)
 				option_table[i].name, option_table[i].help);
 }
 
+static void print_list(const struct option *o, const struct config *c,
+		       FILE *out)
+{
+	const struct text_list *l =
+		(const void *)((const char *)c + o->offset);
+
+	fputc('#', out);
+	wrap(out, o->help, "#", 1);
+	if (!l->count)
+		fprintf(out, "%s =\n", o->name);
+	for (size_t i = 0; i < l->count; i++)
+		fprintf(out, "%s = %s\n", o->name, l->items[i].text);
+	fputc('\n', out);
+}
+
 static void print_option(const struct option *o, const struct config *c,
 			 FILE *out)
 {
@@ -67,6 +82,8 @@ void config_print(const struct config *c, bool defaults, FILE *out)
 
 		if (o->kind == OPTION_NOTE)
 			print_note(o, out);
+		else if (o->kind == OPTION_LIST)
+			print_list(o, defaults ? &fresh : c, out);
 		else
 			print_option(o, defaults ? &fresh : c, out);
 	}

@@ -18,6 +18,7 @@ enum option_kind {
 	OPTION_BOOL,
 	OPTION_ENUM,
 	OPTION_COLOUR,
+	OPTION_LIST,
 	OPTION_NOTE,
 };
 
@@ -41,6 +42,13 @@ MUST_CHECK int option_default(const struct option *o, struct config *c,
 /* Check `value` and set it.  ERR_CONFIG "NAME: sentence"; *c as before. */
 MUST_CHECK int option_set(const struct option *o, struct config *c,
 			  const char *value, struct err *e);
+
+/* The same of a LIST: one text more, written at `where`; "" empties it. */
+MUST_CHECK int option_add(const struct option *o, struct config *c,
+			  const char *value, const char *where, struct err *e);
+
+/* The list of a LIST. */
+struct text_list *option_list(const struct option *o, struct config *c);
 
 /* Free what the member owns. */
 void option_release(const struct option *o, struct config *c);

@@ -25,6 +25,8 @@
 	COMMON(name, MILLI, help, NULL, def, min, max)
 #define ENTRY_BOOL(name, def, min, max, help)                                  \
 	COMMON(name, BOOL, help, NULL, def, min, max)
+#define ENTRY_LIST(name, def, min, max, help)                                  \
+	COMMON(name, LIST, help, NULL, 0, min, max)
 #define ENTRY_NOTE(name, def, min, max, help)                                  \
 	{ #name, OPTION_NOTE, 0, NULL, 0, 0, 0, help },
 #define ENTRY(kind, name, def, min, max, help)                                 \
@@ -188,6 +190,33 @@ static const char *form_users(char *value)
 	return NULL;
 }
 
+/* Names and addresses of hosts, likewise. */
+static const char *form_hosts(char *value)
+{
+	static const char what[] = "must be names or addresses of hosts, "
+				   "without ports, separated by commas";
+	char *out = value;
+	char *rest = value;
+	char *name;
+
+	if (!*value)
+		return NULL;
+	while ((name = strsep(&rest, ",")) != NULL) {
+		size_t len;
+
+		name = text_trim(name);
+		len = strlen(name);
+		if (!len || form_host(name))
+			return what;
+		if (out != value)
+			*out++ = ',';
+		memmove(out, name, len);
+		out += len;
+	}
+	*out = '\0';
+	return NULL;
+}
+
 static const struct {
 	enum config_option option;
 	form *form;
@@ -204,6 +233,7 @@ static const struct {
 	{ CONFIG_dir_mounts, form_mounts },
 	{ CONFIG_gpu_blacklist, form_addresses },
 	{ CONFIG_user_admin, form_users },
+	{ CONFIG_script_hosts, form_hosts },
 	{ CONFIG_imap_server, form_host },
 	{ CONFIG_smtp_server, form_host },
 	{ CONFIG_email_from, option_form_address },
@@ -229,7 +259,7 @@ static bool is_number(const struct option *o)
 static bool is_text(const struct option *o)
 {
 	return !is_number(o) && o->kind != OPTION_BOOL &&
-	       o->kind != OPTION_NOTE;
+	       o->kind != OPTION_NOTE && o->kind != OPTION_LIST;
 }
 
 static void format_milli(long long value, struct buf *out)
@@ -265,6 +295,8 @@ void option_release(const struct option *o, struct config *c)
 {
 	char **text = member(o, c);
 
+	if (o->kind == OPTION_LIST)
+		text_list_clear(member(o, c));
 	if (!is_text(o))
 		return;
 	free(*text);
@@ -392,6 +424,28 @@ static int set_text(const struct option *o, struct config *c, const char *value,
 	return 0;
 }
 
+struct text_list *option_list(const struct option *o, struct config *c)
+{
+	return member(o, c);
+}
+
+int option_add(const struct option *o, struct config *c, const char *value,
+	       const char *where, struct err *e)
+{
+	if (!text_is_utf8(value, strlen(value)) || text_has_control(value))
+		return refuse(o, value,
+			      "holds a control character or invalid UTF-8", e);
+	if (strlen(value) > (size_t)o->max)
+		return refuse(o, value, "is too long", e);
+	if (!*value) {
+		text_list_clear(option_list(o, c));
+		return 0;
+	}
+	if (text_list_add(option_list(o, c), value, where, e) < 0)
+		return err_prefix(e, "%s", o->name);
+	return 0;
+}
+
 int option_set(const struct option *o, struct config *c, const char *value,
 	       struct err *e)
 {
@@ -399,6 +453,8 @@ int option_set(const struct option *o, struct config *c, const char *value,
 		return set_number(o, c, value, e);
 	if (is_text(o))
 		return set_text(o, c, value, e);
+	if (o->kind == OPTION_LIST)
+		return option_add(o, c, value, o->name, e);
 	if (o->kind == OPTION_BOOL && !text_bool(value, member(o, c)))
 		return refuse(o, value, "is neither yes nor no", e);
 	return 0;

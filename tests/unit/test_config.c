@@ -2,12 +2,15 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "conf/options.h"
 #include "scratch.h"
 
@@ -231,6 +234,87 @@ static void printed_defaults_are_not_the_values(void **state)
 		assert_true(strcspn(line + 1, "\n") < 80);
 }
 
+/* "WHERE TEXT|WHERE TEXT|...", of scratch files without their directory. */
+static void check_scripts(const struct config *c, const char *expected)
+{
+	AUTO_BUF struct buf got = BUF_INIT(4096);
+
+	for (size_t i = 0; i < c->config_script.count; i++) {
+		const char *where = c->config_script.items[i].where;
+		const char *slash = strrchr(where, '/');
+
+		buf_printf(&got, "%s%s %s", i ? "|" : "",
+			   slash ? slash + 1 : where,
+			   c->config_script.items[i].text);
+	}
+	assert_string_equal(buf_str(&got), expected);
+}
+
+static void a_list_has_any_number_of_lines_with_their_places(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+	AUTO_CONFIG struct config again = { .file = NULL };
+	AUTO_FREE char *text = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(read_text(&c,
+				   "config_script = exec: a = 1; b # c\n"
+				   "# x\n"
+				   "config-script = /etc/b\n",
+				   &e),
+			 0);
+	check_scripts(&c, "config.conf:1 exec: a = 1; b # c|"
+			  "config.conf:3 /etc/b");
+	text = printed(&c, false);
+	assert_non_null(strstr(text, "\nconfig_script = exec: a = 1; b # c\n"
+				     "config_script = /etc/b\n"));
+	assert_int_equal(read_text(&again, text, &e), 0);
+	assert_int_equal(again.config_script.count, 2);
+	assert_string_equal(again.config_script.items[1].text, "/etc/b");
+}
+
+static void a_later_source_replaces_a_list(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+	AUTO_FREE char *dir = in_scratch("config.d");
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_true(mkdir(dir, 0755) == 0 || errno == EEXIST);
+	scratch_puts("config.d/1.conf",
+		     "config_script = /c\nconfig_script = /d\n");
+	scratch_puts("config.d/2.conf", "service_port = 1\n");
+	assert_int_equal(read_text(&c, "config_script = /a\n", &e), 0);
+	check_scripts(&c, "1.conf:1 /c|1.conf:2 /d");
+	assert_int_equal(config_set(&c, "config_script", "/e", &e), 0);
+	assert_int_equal(config_set(&c, "config_script", "/f", &e), 0);
+	check_scripts(&c, "--config_script /e|--config_script /f");
+	config_release(&c);
+	scratch_puts("config.d/1.conf", "config_script =\n");
+	assert_int_equal(read_text(&c, "config_script = /a\n", &e), 0);
+	check_scripts(&c, "");
+	assert_int_equal(config_set(&c, "config_script", "a\tb", &e), -1);
+	assert_int_equal(e.code, ERR_CONFIG);
+	assert_int_equal(unlinkat(scratch_fd, "config.d/1.conf", 0), 0);
+	assert_int_equal(unlinkat(scratch_fd, "config.d/2.conf", 0), 0);
+}
+
+static void a_list_of_more_than_100_is_refused(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	init(&c);
+	for (int i = 0; i < TEXT_LIST_MAX; i++)
+		assert_int_equal(config_set(&c, "config_script", "/a", &e), 0);
+	assert_int_equal(config_set(&c, "config_script", "/a", &e), -1);
+	assert_int_equal(e.code, ERR_CONFIG);
+	assert_string_equal(e.msg, "config_script: there are more than 100 of "
+				   "them");
+}
+
 static void an_option_without_effect_is_noted_only_if_set(void **state)
 {
 	AUTO_CONFIG struct config c = { .file = NULL };
@@ -278,6 +362,10 @@ int main(void)
 		cmocka_unit_test(a_neighbour_of_dir_html_is_not_below_it),
 		cmocka_unit_test(what_is_printed_can_be_read_again),
 		cmocka_unit_test(printed_defaults_are_not_the_values),
+		cmocka_unit_test(
+			a_list_has_any_number_of_lines_with_their_places),
+		cmocka_unit_test(a_later_source_replaces_a_list),
+		cmocka_unit_test(a_list_of_more_than_100_is_refused),
 		cmocka_unit_test(an_option_without_effect_is_noted_only_if_set),
 		cmocka_unit_test(help_has_a_line_for_each_option),
 	};

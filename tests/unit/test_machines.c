@@ -145,6 +145,26 @@ static void a_range_is_a_default_with_limits(void **state)
 	}
 }
 
+static void a_machine_has_scripts_of_its_own(void **state)
+{
+	AUTO_MACHINES struct machines m = { .list = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(parse("[a.iso]\n[b.qcow2]\nos = cloud-init\n"
+			       "config_script = exec: a\n"
+			       "config_script = /b\n",
+			       &m, &e),
+			 0);
+	assert_string_equal(m.list[0].os, "");
+	assert_int_equal(m.list[0].scripts.count, 0);
+	assert_string_equal(m.list[1].os, "cloud-init");
+	assert_int_equal(m.list[1].scripts.count, 2);
+	assert_string_equal(m.list[1].scripts.items[0].text, "exec: a");
+	assert_string_equal(m.list[1].scripts.items[1].where,
+			    "machines.conf:5");
+}
+
 static void an_empty_file_has_no_machines(void **state)
 {
 	AUTO_MACHINES struct machines m = { .list = NULL };
@@ -160,11 +180,18 @@ static void what_is_wrong_is_refused_with_its_place(void **state)
 	static const struct refusal table[] = {
 		{ "url = http://a/b\n",
 		  "machines.conf:1: url: stands before the first [machine]" },
+		{ "[a.iso]\nos = windows\n",
+		  "machines.conf:2: os: 'windows' is no kind of guest that is "
+		  "known; there is cloud-init" },
+		{ "[a.iso]\nos = cloud-init\nos = cloud-init\n",
+		  "machines.conf:3: os: set twice for [a.iso]" },
+		{ "[a.iso]\nconfig_script =\n",
+		  "machines.conf:2: config_script: is empty" },
 		{ "[a.iso]\nurk = http://a/b\n",
 		  "machines.conf:2: urk: there is no such key; there are "
-		  "description, url, sha256, users, groups, icon, cpu, memory, "
-		  "disk, gpu, firmware, tpm, arch, qemu_options, network, "
-		  "mounts" },
+		  "description, url, sha256, os, users, groups, icon, cpu, "
+		  "memory, disk, gpu, firmware, tpm, arch, qemu_options, "
+		  "network, mounts, config_script" },
 		{ "[a.iso]\n\n[b.iso]\n[a.iso]\n",
 		  "machines.conf:4: [a.iso] is there twice" },
 		{ "[a.iso]\nurl = http://a/b\nurl = http://a/c\n",
@@ -324,6 +351,7 @@ int main(void)
 		cmocka_unit_test(machines_come_in_the_order_of_the_file),
 		cmocka_unit_test(a_machine_says_what_it_wants),
 		cmocka_unit_test(a_range_is_a_default_with_limits),
+		cmocka_unit_test(a_machine_has_scripts_of_its_own),
 		cmocka_unit_test(an_empty_file_has_no_machines),
 		cmocka_unit_test(what_is_wrong_is_refused_with_its_place),
 		cmocka_unit_test(a_name_of_201_bytes_is_refused),
