@@ -20,6 +20,7 @@ BUILD := build
 CGI := cgi-bin/qemu-web-desktop
 CTL := bin/qwdctl
 NET := bin/qwd-net
+SCRIPT := bin/qwd-script
 
 # ---- Compiler ---------------------------------------------------------------
 
@@ -57,8 +58,9 @@ link_flags = $(if $(SANITIZE),$(SANITIZE),$(LINK_HARDENING)) \
 # Small ones statically: each shared library costs every session some 20 kB,
 # and every request a tenth of a millisecond.
 CGI_LIBS := -Wl,-Bstatic -lmd -ljansson -Wl,-Bdynamic -lqrencode
-CTL_LIBS := -ljansson -lmd -lcurl -lcrypto -larchive
+CTL_LIBS := -ljansson -lmd -lcurl -lcrypto -larchive -lpcre2-8
 NET_LIBS := -ljansson -lmd -lcurl -lldap -llber -lcrypto
+SCRIPT_LIBS := -Wl,-Bstatic -lmd -ljansson -Wl,-Bdynamic -lpcre2-8
 
 # ---- Sources ----------------------------------------------------------------
 
@@ -68,6 +70,7 @@ FLOORS := base sys conf session auth vm run farm web
 FLOOR_SRC := $(wildcard $(FLOORS:%=src/%/*.c))
 CTL_SRC := $(wildcard src/ctl/*.c)
 NET_SRC := $(wildcard src/net/*.c)
+SCRIPT_SRC := $(wildcard src/script/*.c)
 CGI_SRC := $(wildcard cgi-bin/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 # Whatever else lies in tests/unit helps all unit tests; so in tests/fuzz.
@@ -79,6 +82,7 @@ OBJ := $(BUILD)/obj
 FLOOR_OBJ := $(FLOOR_SRC:%.c=$(OBJ)/%.o)
 CTL_OBJ := $(CTL_SRC:%.c=$(OBJ)/%.o)
 NET_OBJ := $(NET_SRC:%.c=$(OBJ)/%.o)
+SCRIPT_OBJ := $(SCRIPT_SRC:%.c=$(OBJ)/%.o)
 CGI_OBJ := $(CGI_SRC:%.c=$(OBJ)/%.o)
 UNIT_HELP_OBJ := $(UNIT_HELP_SRC:%.c=$(OBJ)/%.o)
 FUZZ_HELP_OBJ := $(FUZZ_HELP_SRC:%.c=$(OBJ)/%.o)
@@ -92,7 +96,7 @@ FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
 .PHONY: all programs unit-programs fuzz-programs
 all: programs
-programs: $(CGI) $(CTL) $(NET)
+programs: $(CGI) $(CTL) $(NET) $(SCRIPT)
 unit-programs: $(UNIT)
 fuzz-programs: $(FUZZ)
 
@@ -133,17 +137,22 @@ $(NET): $(NET_OBJ) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(link_flags) -o $@ $^ $(NET_LIBS)
 
+$(SCRIPT): $(SCRIPT_OBJ) $(LIB)
+	@echo '  LINK  $@'
+	@mkdir -p $(@D)
+	@$(CC) $(link_flags) -o $@ $^ $(SCRIPT_LIBS)
+
 # A unit test has its own main(); those of qwdctl and qwd-net stay in their
 # archives.
 $(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_HELP_OBJ) $(CTL_LIB) $(NET_LIB) $(LIB)
 	@echo '  LINK  $@'
 	@mkdir -p $(@D)
-	@$(CC) $(link_flags) -o $@ $^ -lcmocka $(CGI_LIBS) $(NET_LIBS)
+	@$(CC) $(link_flags) -o $@ $^ -lcmocka $(CGI_LIBS) $(NET_LIBS) $(SCRIPT_LIBS)
 
 $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_HELP_OBJ) $(CTL_LIB) $(NET_LIB) $(LIB)
 	@echo '  LINK  $@'
 	@mkdir -p $(@D)
-	@$(CC) $(link_flags) -fsanitize=fuzzer -o $@ $^ $(CGI_LIBS) $(NET_LIBS)
+	@$(CC) $(link_flags) -fsanitize=fuzzer -o $@ $^ $(CGI_LIBS) $(NET_LIBS) $(SCRIPT_LIBS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
@@ -152,7 +161,8 @@ $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_HELP_OBJ) $(CTL_LIB) $(NET_LIB) $(
 SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 IN_ASAN := BUILD=build/asan CGI=build/asan/qemu-web-desktop \
-	CTL=build/asan/qwdctl NET=build/asan/qwd-net CFLAGS='-O1 -g'
+	CTL=build/asan/qwdctl NET=build/asan/qwd-net \
+	SCRIPT=build/asan/qwd-script CFLAGS='-O1 -g'
 IN_FUZZ := BUILD=build/libfuzzer CC='$(CLANG)' AR=ar GCC_WARNINGS= \
 	CFLAGS='-O1 -g'
 
@@ -240,6 +250,7 @@ install: all
 	ln -sfn qemu-web-desktop '$(DESTDIR)$(prefix)/bin/qemu-web-desktop.pl'
 	install -m 755 $(CTL) '$(DESTDIR)$(prefix)/bin/qwdctl'
 	install -D -m 755 $(NET) '$(DESTDIR)$(libexecdir)/qwd-net'
+	install -D -m 755 $(SCRIPT) '$(DESTDIR)$(libexecdir)/qwd-script'
 	for f in $(HTML); do \
 		install -D -m 644 "html/$$f" "$(DESTDIR)$(datadir)/html/$$f" \
 			|| exit 1; \
@@ -270,7 +281,8 @@ uninstall:
 		'$(DESTDIR)$(prefix)/bin/qwdctl' \
 		'$(DESTDIR)$(confdir)/apache.conf'
 	rm -rf '$(DESTDIR)$(datadir)/html' '$(DESTDIR)$(docdir)'
-	rm -f '$(DESTDIR)$(libexecdir)/qwd-net'
+	rm -f '$(DESTDIR)$(libexecdir)/qwd-net' \
+		'$(DESTDIR)$(libexecdir)/qwd-script'
 	-rmdir '$(DESTDIR)$(datadir)' '$(DESTDIR)$(libexecdir)'
 	for f in $(MAN); do \
 		rm -f "$(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/}"; \
@@ -281,7 +293,7 @@ uninstall:
 .PHONY: clean distclean help
 # The guests took minutes to make: they stay until distclean.
 clean:
-	rm -f $(CGI) $(CTL) $(NET)
+	rm -f $(CGI) $(CTL) $(NET) $(SCRIPT)
 	test ! -d build || find build -mindepth 1 -maxdepth 1 \
 		! -name guests ! -name demo -exec rm -rf {} +
 distclean: clean

@@ -52,6 +52,7 @@ bool session_user_ok(const char *user)
 #define MEMBERS(X)                                                             \
 	X(STR, name, SESSION_NAME_SIZE - 1)                                    \
 	X(STR, user, SESSION_USER_SIZE - 1)                                    \
+	X(STR, email, SESSION_EMAIL_SIZE - 1)                                  \
 	X(STR, machine, SESSION_MACHINE_SIZE - 1)                              \
 	X(STR, title, SESSION_MACHINE_SIZE - 1)                                \
 	X(STR, format, 15)                                                     \
@@ -73,6 +74,8 @@ bool session_user_ok(const char *user)
 	X(BOOL, master, 0)                                                     \
 	X(STR, qemu_options, SESSION_OPTIONS_SIZE - 1)                         \
 	X(STR, mounts, SESSION_OPTIONS_SIZE - 1)                               \
+	X(BOOL, scripted, 0)                                                   \
+	X(STR, notice, SESSION_REASON_SIZE - 1)                                \
 	X(STR, reason, SESSION_REASON_SIZE - 1)                                \
 	X(STR, token, SESSION_TOKEN_SIZE - 1)                                  \
 	X(STR, origin, SESSION_ORIGIN_SIZE - 1)                                \
@@ -177,11 +180,12 @@ json_t *session_to_public(const struct session *s, const char *url)
 
 	clock_rfc3339(s->started, started, sizeof(started));
 	clock_rfc3339(s->ends, ends, sizeof(ends));
-	return json_pack("{ss ss ss ss ss? sI sI ss? sb ss ss? ss?}",
+	return json_pack("{ss ss ss ss ss? ss? sI sI ss? sb ss ss? ss?}",
 			 "name", s->name, "user", s->user,
 			 "machine", s->machine,
 			 "state", state_names[s->state],
 			 "reason", s->reason[0] ? s->reason : NULL,
+			 "notice", s->notice[0] ? s->notice : NULL,
 			 "cpu", (json_int_t)s->cpu,
 			 "memory_mb", (json_int_t)s->memory_mb, "gpu",
 			 s->gpu[0] ? s->gpu : NULL,

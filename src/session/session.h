@@ -31,6 +31,7 @@ enum session_state {
 enum session_step {
 	STEP_ACCEPTED,
 	STEP_DISK,
+	STEP_SCRIPT, /* only of a session with boot scripts */
 	STEP_QEMU,
 	STEP_DISPLAY,
 	STEP_GUEST,
@@ -40,6 +41,7 @@ enum session_step {
 enum {
 	SESSION_NAME_SIZE = 64,  /* service, '-', 20 random characters, NUL */
 	SESSION_USER_SIZE = 129,
+	SESSION_EMAIL_SIZE = 255,
 	SESSION_MACHINE_SIZE = 256,
 	SESSION_TOKEN_SIZE = 33, /* 32 characters of 5 bits: 160 bits */
 	SESSION_REASON_SIZE = 400,
@@ -52,6 +54,7 @@ enum {
 struct session {
 	char name[SESSION_NAME_SIZE];
 	char user[SESSION_USER_SIZE];
+	char email[SESSION_EMAIL_SIZE]; /* of the user, "" if not known */
 	char machine[SESSION_MACHINE_SIZE]; /* file name in dir_machines */
 	char title[SESSION_MACHINE_SIZE];   /* its description, cut */
 	char format[16];                    /* QEMU's driver for the image */
@@ -76,6 +79,9 @@ struct session {
 	bool master; /* writes to the image itself, which it has alone */
 	char qemu_options[SESSION_OPTIONS_SIZE]; /* of machines.conf */
 	char mounts[SESSION_OPTIONS_SIZE]; /* conf/mounts.h; "" is none */
+	bool scripted;          /* has boot scripts */
+	char notice[SESSION_REASON_SIZE]; /* what went wrong although it goes
+					     on, a sentence; or "" */
 	char reason[SESSION_REASON_SIZE]; /* a sentence; "" while it lives */
 	char token[SESSION_TOKEN_SIZE];   /* opens the display: a secret */
 	char origin[SESSION_ORIGIN_SIZE]; /* "https://host[:port]" for links */
@@ -112,7 +118,7 @@ MUST_CHECK int session_from_record(const json_t *record, struct session *ret,
 
 /*
  * The public face, as the API promises: name, user, machine, state, reason,
- * cpu, memory_mb, gpu, oneshot, started, ends, url.  `url` (may be NULL) is
+ * notice, cpu, memory_mb, gpu, oneshot, started, ends, url.  `url` (may be NULL) is
  * shown only while running.  The caller owns the result; NULL if no memory.
  */
 json_t *session_to_public(const struct session *s, const char *url);

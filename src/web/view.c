@@ -6,6 +6,7 @@
 
 static const char *const step_ids[] = {
 	[STEP_ACCEPTED] = "accepted", [STEP_DISK] = "disk",
+	[STEP_SCRIPT] = "script",
 	[STEP_QEMU] = "qemu",	      [STEP_DISPLAY] = "display",
 	[STEP_GUEST] = "guest",
 };
@@ -13,6 +14,7 @@ static const char *const step_ids[] = {
 static const char *const step_titles[] = {
 	[STEP_ACCEPTED] = "Request accepted",
 	[STEP_DISK] = "Disk",
+	[STEP_SCRIPT] = "Boot scripts",
 	[STEP_QEMU] = "Virtual machine",
 	[STEP_DISPLAY] = "Display",
 	[STEP_GUEST] = "Operating system",
@@ -23,6 +25,9 @@ static const char *const advice[] = {
 			  "the administrator.",
 	[STEP_DISK] = "Try another machine. The administrator finds the cause "
 		      "in the log: a full disk, or a damaged image.",
+	[STEP_SCRIPT] = "If the script is yours, correct it and create the "
+			"desktop again. If it is this service's, tell the "
+			"administrator, who finds the cause in the log.",
 	[STEP_QEMU] = "Try again with less memory or fewer processors. The "
 		      "administrator finds QEMU's own words in the log.",
 	[STEP_DISPLAY] = "Try again in a minute. If that fails too, tell the "
@@ -119,6 +124,8 @@ static const char *step_status(const struct session *s, int step)
 
 static bool step_is_shown(const struct session *s, int step)
 {
+	if (step == STEP_SCRIPT)
+		return s->scripted;
 	return step != STEP_GUEST || s->guest_seen ||
 	       (s->state == SESSION_FAILED && s->step == STEP_GUEST);
 }
@@ -129,6 +136,8 @@ static const char *step_detail(const struct session *s, int step)
 	bool lonely = strcmp(s->network, "failed") == 0 ||
 		      strcmp(s->network, "none") == 0;
 
+	if (step == STEP_SCRIPT && s->notice[0])
+		return s->notice;
 	if (step != STEP_QEMU || steps_done(s) <= STEP_QEMU)
 		return NULL;
 	if (s->kvm)

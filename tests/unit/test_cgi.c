@@ -831,7 +831,7 @@ static void each_state_has_its_page(void **state)
 static void a_failed_session_says_which_step_why_and_what_to_do(void **state)
 {
 	static const char *const steps[] = { "Request accepted", "Disk",
-					     "Virtual machine", "Display",
+					     "Boot scripts", "Virtual machine", "Display",
 					     "Operating system" };
 	struct err e = ERR_INIT;
 	char cookie[200];
@@ -847,6 +847,7 @@ static void a_failed_session_says_which_step_why_and_what_to_do(void **state)
 					SESSION_FAILED);
 
 		s.step = (enum session_step)i;
+		s.scripted = true;
 		assert_int_equal(store_write(&store, &s, &e), 0);
 		visit(&(struct ask){ .query = "session=qwd-failed",
 				     .env = { cookie } },

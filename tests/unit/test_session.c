@@ -22,6 +22,7 @@ static struct session whole(void)
 	return (struct session){
 		.name = NAME,
 		.user = "J\303\274rg.\346\227\245\346\234\254@lab",
+		.email = "juerg@lab.example",
 		.machine = "debian 12.qcow2",
 		.title = "Debian \"12\" <\342\202\254>\n",
 		.format = "qcow2",
@@ -43,6 +44,8 @@ static struct session whole(void)
 		.gpu = "0000:4c:00.0",
 		.qemu_options = "-device \"x,y\"",
 		.mounts = "/srv/data, /srv/homes/@USER@:rw",
+		.scripted = true,
+		.notice = "A script was not fetched.",
 		.reason = "It was \\ so.",
 		.token = TOKEN,
 		.origin = "https://desktop.lab.example:8443",
@@ -63,6 +66,9 @@ static void check_same(const struct session *a, const struct session *b)
 {
 	SAME_STR(name);
 	SAME_STR(user);
+	SAME_STR(email);
+	SAME(scripted);
+	SAME_STR(notice);
 	SAME_STR(machine);
 	SAME_STR(title);
 	SAME_STR(format);
@@ -177,8 +183,8 @@ static void the_version_stands_in_the_record(void **state)
 	(void)state;
 	assert_int_equal(
 		json_integer_value(json_object_get(record, "version")), 1);
-	/* and 33 members, each of which check_same() compares */
-	assert_int_equal(json_object_size(record), 34);
+	/* and 36 members, each of which check_same() compares */
+	assert_int_equal(json_object_size(record), 37);
 }
 
 /* ---- Refusals: each names the key ---- */
@@ -488,6 +494,7 @@ static void the_public_face_has_the_promised_members(void **state)
 		     "\"user\":\"J\303\274rg.\346\227\245\346\234\254@lab\","
 		     "\"machine\":\"debian 12.qcow2\","
 		     "\"state\":\"running\",\"reason\":\"It was \\\\ so.\","
+		     "\"notice\":\"A script was not fetched.\","
 		     "\"cpu\":4096,\"memory_mb\":1099511627776,\"gpu\":\"0000:4c:00.0\","
 		     "\"oneshot\":true,\"started\":\"2026-11-23T16:02:55Z\","
 		     "\"ends\":\"2026-11-24T16:02:55Z\","
@@ -502,7 +509,8 @@ static void what_is_not_there_is_null(void **state)
 	(void)state;
 	check_public(&s, NULL,
 		     "{\"name\":\"a\",\"user\":\"b\",\"machine\":\"c\","
-		     "\"state\":\"starting\",\"reason\":null,\"cpu\":1,"
+		     "\"state\":\"starting\",\"reason\":null,\"notice\":null,"
+		     "\"cpu\":1,"
 		     "\"memory_mb\":2,\"gpu\":null,\"oneshot\":false,"
 		     "\"started\":\"1970-01-01T00:00:00Z\",\"ends\":null,"
 		     "\"url\":null}");
