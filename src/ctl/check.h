@@ -50,6 +50,8 @@ void check_settings(struct check *k, const struct machines *m);
 void check_mail(struct check *k);
 /* Templates and noVNC. */
 void check_pages(struct check *k);
+/* Boot scripts: each one's grammar, and what it needs. */
+void check_scripts(struct check *k);
 /* Programs, KVM, network, namespaces. */
 void check_host(struct check *k);
 /* What guest_network needs. */

@@ -148,6 +148,7 @@ void owner_qemu_gone(struct owner *o, int status)
 static void end_children(struct owner *o)
 {
 	child_end(&o->qemu_img, false);
+	child_end(&o->script, true);
 	child_end(&o->qemu, false);
 	child_end(&o->slirp, false);
 	child_end(&o->router, false);

@@ -111,6 +111,7 @@ static int build_command(struct owner *o, struct ends *ends, struct argv *ret,
 		.qmp = ends->qmp[1],
 		.mounts = &mounts,
 		.kvm = o->s.kvm,
+		.seed = o->seed < 0 ? 0 : o->seed,
 	};
 
 	if (!program)
@@ -148,7 +149,7 @@ static int start_qemu(struct owner *o, struct ends *ends, struct err *e)
 {
 	AUTO_ARGV struct argv argv = { 0 };
 	struct child c = CHILD_INIT;
-	int keep[4];
+	int keep[5];
 	size_t count = 0;
 
 	if (build_command(o, ends, &argv, e) < 0)
@@ -159,6 +160,8 @@ static int start_qemu(struct owner *o, struct ends *ends, struct err *e)
 		keep[count++] = ends->tpm;
 	if (o->tap >= 0)
 		keep[count++] = o->tap;
+	if (o->seed >= 0)
+		keep[count++] = o->seed;
 	c.argv = &argv;
 	c.err = o->said_write;
 	c.keep = keep;
@@ -450,6 +453,7 @@ void guest_check_running(struct owner *o)
 	owner_deadline(o, DEADLINE_LOOK, LOOK_MS);
 	if (o->s.oneshot)
 		owner_deadline(o, DEADLINE_VIEWER, FIRST_VIEWER_MS);
+	boot_script_close(o);
 	owner_move(o, SESSION_RUNNING, STEP_GUEST);
 	/* Not QEMU's or the image's fault, then. */
 	if (o->kvm_suspect)

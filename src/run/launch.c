@@ -28,7 +28,7 @@ static void mark_failed(const struct store *st, struct session *s)
 }
 
 static int start(const struct store *st, const struct session *s,
-		 const int fds[2], const char *const *options, struct err *e)
+		 const int fds[3], const char *const *options, struct err *e)
 {
 	AUTO_ARGV struct argv argv = { 0 };
 	AUTO_CLOSE int log = store_open_log(st);
@@ -39,6 +39,7 @@ static int start(const struct store *st, const struct session *s,
 	argv_add(&argv, s->name);
 	argv_addf(&argv, "%d", fds[0]);
 	argv_addf(&argv, "%d", fds[1]);
+	argv_addf(&argv, "%d", fds[2] < 0 ? 0 : fds[2]);
 	if (st->config->file[0])
 		argv_addf(&argv, "--config=%s", st->config->file);
 	for (size_t i = 0; options && options[i]; i++)
@@ -46,18 +47,18 @@ static int start(const struct store *st, const struct session *s,
 	owner.argv = &argv;
 	owner.err = log;
 	owner.keep = fds;
-	owner.keep_count = 2;
+	owner.keep_count = fds[2] < 0 ? 2 : 3;
 	return launcher_start(st->config, LAUNCHER_SESSION, &owner, START_MS,
 			      e);
 }
 
 int launch_owner(const struct store *st, struct session *s, int lock,
-		 const char *const *options, struct err *e)
+		 int order, const char *const *options, struct err *e)
 {
 	AUTO_CLOSE int control = control_listen(st, s->name, e);
 
 	if (control >= 0 &&
-	    start(st, s, (const int[]){ lock, control }, options, e) == 0)
+	    start(st, s, (const int[]){ lock, control, order }, options, e) == 0)
 		return 0;
 	mark_failed(st, s);
 	return -1;

@@ -9,12 +9,13 @@
 
 /*
  * Start the owner of session *s, which takes over `lock` (the caller still
- * closes its own descriptor).  `options` are further --name=value arguments
+ * closes its own descriptor), and `order` (likewise; -1 if there is none):
+ * what boot scripts need of the request, by script_order_make().  `options` are further --name=value arguments
  * that were given by hand, NULL-terminated, or NULL.  On failure the session
  * has been marked failed.
  */
 MUST_CHECK int launch_owner(const struct store *st, struct session *s,
-			    int lock, const char *const *options,
+			    int lock, int order, const char *const *options,
 			    struct err *e);
 
 /*

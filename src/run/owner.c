@@ -69,7 +69,7 @@ static int prepare(struct owner *o, struct err *e)
 			    strlen(NETWORK_RESOLV), 0600, false, e);
 }
 
-static int start_disk(struct owner *o, struct err *e)
+int owner_start_disk(struct owner *o, struct err *e)
 {
 	AUTO_FREE char *qemu_img = child_find_program("qemu-img", e);
 	AUTO_ARGV struct argv argv = { 0 };
@@ -77,7 +77,8 @@ static int start_disk(struct owner *o, struct err *e)
 
 	if (!qemu_img)
 		return -1;
-	o->image_fd = overlay_lock_image(&o->s, o->image, e);
+	if (o->image_fd < 0)
+		o->image_fd = overlay_lock_image(&o->s, o->image, e);
 	if (o->image_fd < 0) {
 		if (e->code == ERR_CONFLICT)
 			owner_fail(o, "This machine is in use, and can be used "
@@ -86,7 +87,8 @@ static int start_disk(struct owner *o, struct err *e)
 	}
 	if (o->s.master)
 		return 0;
-	o->overlay_fd = overlay_reserve(&o->st, &o->s, e);
+	if (o->overlay_fd < 0)
+		o->overlay_fd = overlay_reserve(&o->st, &o->s, e);
 	if (o->overlay_fd < 0)
 		return -1;
 	overlay_command(qemu_img, &o->s, o->image, o->overlay, &argv);
@@ -112,14 +114,14 @@ static void begin(struct owner *o)
 	if (prepare(o, &e) < 0) {
 		log_error("prepare", &e);
 		owner_fail(o, "The server could not prepare this machine.");
-	} else if (start_disk(o, &e) < 0) {
+	} else if (owner_start_disk(o, &e) < 0) {
 		log_error("disk", &e);
 		owner_fail(o, "The machine's disk could not be made.");
 	} else if (gateway_ensure(&o->st, o->s.origin, o->options, &e) < 0) {
 		log_error("gateway", &e);
 		owner_fail(o, "The display gateway could not be started.");
 	} else if (o->s.master) {
-		guest_start(o); /* no overlay to wait for */
+		boot_script_begin(o); /* no overlay to wait for */
 	}
 }
 
@@ -142,7 +144,7 @@ static void on_child(struct owner *o)
 	if (o->qemu_img && child_reaped(o->qemu_img, false, &status)) {
 		o->qemu_img = 0;
 		if (status == 0 && o->s.state == SESSION_PREPARING)
-			guest_start(o);
+			boot_script_begin(o);
 		else if (status != 0)
 			owner_fail(o, "The machine's disk could not be made.");
 	}
@@ -150,6 +152,11 @@ static void on_child(struct owner *o)
 	if (o->tpm && child_reaped(o->tpm, false, &status)) {
 		o->tpm = 0;
 		log_event("tpm-ended", "session", o->s.name, NULL);
+	}
+	if (o->script && child_reaped(o->script, true, &status)) {
+		o->script = 0;
+		on_words(o);
+		boot_script_ended(o, status);
 	}
 	if (o->qemu && child_reaped(o->qemu, false, &status)) {
 		o->qemu = 0;
@@ -178,6 +185,10 @@ static void on_deadline(struct owner *o, enum deadline which)
 	switch (which) {
 	case DEADLINE_STEP:
 		log_event("deadline", "session", o->s.name, NULL);
+		if (o->script) {
+			boot_script_late(o);
+			break;
+		}
 		owner_fail(o, o->s.state == SESSION_PREPARING ?
 				      "The machine's disk was not ready in time." :
 				      "The machine did not start in time.");
@@ -333,27 +344,31 @@ static int adopt(struct owner *o, int argc, char **argv, struct err *e)
 {
 	long long lock;
 	long long control;
+	long long order;
 
-	if (argc < 5 || !text_long(argv[3], 3, 1 << 20, &lock) ||
-	    !text_long(argv[4], 3, 1 << 20, &control))
+	if (argc < 6 || !text_long(argv[3], 3, 1 << 20, &lock) ||
+	    !text_long(argv[4], 3, 1 << 20, &control) ||
+	    !text_long(argv[5], 0, 1 << 20, &order))
 		return err_set(e, ERR_INPUT, "bad arguments");
 	o->lock = (int)lock;
 	o->control = (int)control;
+	o->order = order ? (int)order : -1;
 	/* No child may inherit them, or a dead owner would look alive. */
 	if (fcntl(o->lock, F_SETFD, FD_CLOEXEC) < 0 ||
-	    fcntl(o->control, F_SETFD, FD_CLOEXEC) < 0)
+	    fcntl(o->control, F_SETFD, FD_CLOEXEC) < 0 ||
+	    (order && fcntl(o->order, F_SETFD, FD_CLOEXEC) < 0))
 		return err_sys(e, "the lock was not handed over");
 	/* So that a purge can find us if we hang (run/purge.h). */
 	if (control_adopt(o->control, e) < 0)
 		return -1;
-	if (arguments_config(argc, argv, 5, &o->config, e) < 0)
+	if (arguments_config(argc, argv, 6, &o->config, e) < 0)
 		return -1;
 	if (store_open(&o->config, &o->st, e) < 0 ||
 	    store_read(&o->st, argv[2], &o->s, e) < 0) {
 		config_release(&o->config);
 		return -1;
 	}
-	o->options = (const char *const *)argv + 5;
+	o->options = (const char *const *)argv + 6;
 	o->s.kvm = qemu_is_native(o->s.arch) &&
 		   accel_use_kvm(&o->config, &o->st);
 	if (!o->s.network[0])
@@ -371,6 +386,7 @@ int owner_main(int argc, char **argv)
 		.gpu_fd = -1, .signals = -1, .control = -1,
 		.said = -1, .said_write = -1, .info = -1,
 		.network_ready = -1, .network_watch = -1, .tap = -1, .vnc = -1, .qmp = QMP_INIT,
+		.order = -1, .seed = -1, .report = -1,
 		.words = BUF_INIT(2 * WORDS_MAX), .info_text = BUF_INIT(4096),
 	};
 	struct err e = ERR_INIT;

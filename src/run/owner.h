@@ -9,8 +9,9 @@
 
 /*
  * main() of the owner: argv is PROGRAM --session-owner NAME LOCK CONTROL
- * and then options; LOCK and CONTROL are the numbers of the inherited
- * descriptors of the session's lock and its listening control socket.
+ * ORDER and then options; LOCK, CONTROL and ORDER are the numbers of the
+ * inherited descriptors of the session's lock, its listening control socket
+ * and what boot scripts need of the request (0: nothing).
  * Returns when nothing of the session is left but its record.
  */
 int owner_main(int argc, char **argv);

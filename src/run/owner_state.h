@@ -62,6 +62,11 @@ struct owner {
 	struct buf words; /* the last of it */
 
 	pid_t qemu_img;
+	pid_t script;	   /* qwd-script; leads a process group */
+	bool script_done;
+	int order;	   /* for it, from the request; -1 */
+	int seed;	   /* it writes, QEMU reads; -1 */
+	int report;	   /* what it says at its end */
 	pid_t qemu; /* or the bubblewrap around it */
 	pid_t slirp;
 	pid_t router; /* nsenter and ip, or qemu-bridge-helper */
@@ -107,6 +112,15 @@ void owner_stop(struct owner *o, bool now, const char *sentence);
 void owner_stop_further(struct owner *o);
 void owner_qemu_gone(struct owner *o, int status);
 void owner_clean(struct owner *o);
+
+/* run/owner.c: (re)make the overlay; what comes then is on_child()'s. */
+MUST_CHECK int owner_start_disk(struct owner *o, struct err *e);
+
+/* run/boot_script.c: boot scripts, between disk and QEMU. */
+void boot_script_begin(struct owner *o);
+void boot_script_ended(struct owner *o, int status);
+void boot_script_late(struct owner *o);
+void boot_script_close(struct owner *o); /* QEMU has the seed, and runs */
 
 /* run/guest.c: QEMU, its monitor and its screen. */
 void guest_start(struct owner *o);

@@ -60,10 +60,11 @@ static int add_lines(struct work *w, const struct buf *text, struct err *e)
 {
 	AUTO_BUF struct buf lines = BUF_INIT(WORK_LINES_MAX);
 
-	if (w->session.iso)
+	if (w->session.iso || w->session.master)
 		return err_set(e, ERR_INPUT,
-			       "is for virt-customize, and this machine is a "
-			       "CD image, whose disk is empty");
+			       "is for virt-customize, and this machine has no "
+			       "disk of the session's own that it could "
+			       "change");
 	if (script_customize_fill(buf_str(text), text->len, &w->facts, &lines,
 				  &w->files, e) < 0)
 		return -1;
@@ -96,10 +97,11 @@ static int add(struct work *w, const struct wish *wish, struct err *e)
 		return -1;
 	if (s.kind == SCRIPT_CUSTOMIZE)
 		return add_lines(w, &text, e);
-	if (w->session.iso && !w->cloud_init)
+	if ((w->session.iso || w->session.master) && !w->cloud_init)
 		return err_set(e, ERR_INPUT,
-			       "cannot be put into a CD image that is not "
-			       "marked os = cloud-init");
+			       "cannot be put into %s that is not marked "
+			       "os = cloud-init",
+			       w->session.iso ? "a CD image" : "a master image");
 	return add_program(w, &s, &text, e);
 }
 

@@ -77,6 +77,12 @@ static void add_disks(struct argv *a, const struct qemu_arch *arch,
 	}
 	add_device(a, "virtio-blk-pci,drive=disk,bootindex=1,werror=stop,"
 		      "rerror=stop");
+	if (!place->seed)
+		return;
+	argv_add(a, "-add-fd");
+	argv_addf(a, "fd=%d,set=1", place->seed);
+	add_blockdev(a, "seed", "raw", "/dev/fdset/1", true, NULL);
+	add_device(a, "virtio-blk-pci,drive=seed");
 }
 
 /* Words of the site's own options, split at blanks. */

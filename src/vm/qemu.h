@@ -21,6 +21,7 @@ struct qemu_place {
 	const char *overlay;
 	const char *vnc;     /* unix socket to listen on */
 	int qmp;	     /* descriptor of the QMP channel */
+	int seed;	     /* descriptor of a NoCloud seed (vm/seed.h); 0 */
 	int tpm;             /* of the TPM's control channel; used with s->tpm */
 	const char *firmware; /* UEFI's code, or NULL */
 	const char *vars;     /* and its variables */

@@ -184,7 +184,7 @@ static int start(const struct by_hand *b)
 	if (store_open(c, &store, &e) < 0 || prepare(c, &s, &e) < 0)
 		return by_hand_complain(&e);
 	lock = admission_reserve(&store, &s, c->snapshot_lifetime, &e);
-	if (lock < 0 || launch_owner(&store, &s, lock, options, &e) < 0)
+	if (lock < 0 || launch_owner(&store, &s, lock, -1, options, &e) < 0)
 		return by_hand_complain(&e);
 	close(TAKE_FD(lock));
 	if (follow(&store, &s, &e) < 0)

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "session/admission.h"
 #include "sys/hostload.h"
+#include "vm/script_order.h"
 #include "web/letter.h"
 #include "web/order.h"
 #include "web/page.h"
@@ -74,12 +75,30 @@ static void hold_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+/* What boot scripts need and the record does not hold. */
+static int make_order(struct visit *v, struct err *e)
+{
+	const struct form *f = &v->request.fields;
+	const char *script = form_get(f, "config_script");
+	const char *password = form_get(f, "password");
+
+	if (!v->config.script_password || !password)
+		password = "";
+	if (!script)
+		script = "";
+	if (!*script && !*password)
+		return 0;
+	v->launch_order = script_order_make(password, script, e);
+	return v->launch_order < 0 ? -1 : 0;
+}
+
 static int reserve(struct visit *v, struct session *s, long long lifetime_s,
 		   struct err *e)
 {
+	snprintf(s->email, sizeof(s->email), "%s", v->who.mail);
 	if (access_check(&v->who, ACTION_CREATE, NULL, e) < 0 ||
 	    order_check_machine(s, &v->config, &v->who, e) < 0 ||
-	    visit_store(v, e) < 0)
+	    visit_store(v, e) < 0 || make_order(v, e) < 0)
 		return -1;
 	hold_signals();
 	v->launch_lock = admission_reserve(&v->store, s, lifetime_s, e);

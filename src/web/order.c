@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "sys/file.h"
 #include "sys/pci_gpu.h"
+#include "vm/script.h"
 
 long long order_gb(long long mb)
 {
@@ -261,14 +262,30 @@ static int read_gpu(const char *text, const struct config *c,
 	return 0;
 }
 
-/* What other installations of the service offer and this one does not. */
-static int refuse_extras(const struct form *form, struct err *e)
+/* Whether it can be had is seen later; what is wrong with it, now. */
+static int check_script(const char *text, const struct config *c,
+			struct err *e)
 {
-	const char *script = form_get(form, "config_script");
+	struct err why = ERR_INIT;
+	struct script s;
 
-	if (script && *script)
+	if (!text || !*text)
+		return 0;
+	if (!c->form_config_script)
 		return err_field(e, "config_script",
 				 "Boot scripts are not accepted here.");
+	if (strlen(text) > (size_t)c->service_max_script_length)
+		return err_field(e, "config_script",
+				 "The boot script is longer than %lld bytes.",
+				 c->service_max_script_length);
+	if (script_parse(text, &s, &why) < 0 ||
+	    script_check_visitor(&s, &why) < 0)
+		return err_field(e, "config_script", "The boot script %s.",
+				 why.msg);
+	if (!c->script_password && script_uses(text, SYMBOL_PW))
+		return err_field(e, "config_script",
+				 "The boot script uses @PW@, which scripts "
+				 "may not have here.");
 	return 0;
 }
 
@@ -295,7 +312,7 @@ int order_read(const struct form *form, const struct config *c,
 	    read_lifetime(form_get(form, "snapshot_lifetime"), c,
 			  ret_lifetime_s, e) < 0 ||
 	    read_gpu(form_get(form, "gpu"), c, &offer, ret, e) < 0 ||
-	    refuse_extras(form, e) < 0)
+	    check_script(form_get(form, "config_script"), c, e) < 0)
 		return -1;
 	return read_oneshot(form_get(form, "oneshot"), ret, e);
 }

@@ -13,7 +13,8 @@
 
 static const char *const field_names[] = {
 	"user",	  "password", "machine",	   "cpu",
-	"memory", "disk",     "snapshot_lifetime", "gpu", NULL,
+	"memory", "disk",     "snapshot_lifetime", "gpu",
+	"config_script", NULL,
 };
 
 /* What was asked for is kept where it can be had. */
@@ -88,14 +89,17 @@ static json_t *json_value(const struct visit *v, const struct limits *l,
 {
 	json_int_t lifetime = v->config.snapshot_lifetime;
 
-	return json_pack("{sO s{sI sf sI} s{sI sf sI}}", "machines",
+	return json_pack("{sO s{sI sf sI} s{sI sf sI sI}}", "machines",
 			 m->programs, "defaults", "cpu",
 			 (json_int_t)l->default_cpu, "memory",
 			 (double)order_gb(l->default_memory_mb) / 1e3,
 			 "snapshot_lifetime", lifetime, "limits", "cpu",
 			 (json_int_t)l->session_cpu, "memory",
 			 (double)order_gb(l->user_memory_mb) / 1e3,
-			 "snapshot_lifetime", lifetime);
+			 "snapshot_lifetime", lifetime, "config_script",
+			 v->config.form_config_script ?
+				 (json_int_t)v->config.service_max_script_length :
+				 (json_int_t)0);
 }
 
 /* Where the server has a card for guests. */
@@ -124,14 +128,15 @@ static json_t *html_value(const struct visit *v,
 {
 	bool none = json_array_size(m->people) == 0;
 
-	return json_pack("{so so sO sb sb so so so sb so sb sb sb sb}", "error",
+	return json_pack("{so so sO sb sb so so so sb so sb sb sb sb sb}", "error",
 			 why ? page_error_value(v, why, field_names) :
 			       json_null(),
 			 "fields", page_fields_value(v, field_names, why),
 			 "machines", m->people, "no_machines", none, "differ",
 			 m->differ, "cpus", cpus_value(v, m), "memories",
 			 memories_value(v, m), "disks", disks_value(v, m),
-			 "has_disks", m->disks, "lifetimes", lifetimes_value(v), "can_mail",
+			 "has_disks", m->disks, "lifetimes", lifetimes_value(v), "can_script",
+			 (int)v->config.form_config_script, "can_mail",
 			 can_mail(v), "can_gpu", can_gpu(v), "gpu",
 			 form_get(&v->request.fields, "gpu") != NULL, "mail_me",
 			 form_get(&v->request.fields, "mail_me") != NULL);

@@ -49,7 +49,8 @@ void visit_launch(struct visit *v)
 
 	if (v->launch_lock < 0)
 		return;
-	if (launch_owner(&v->store, &v->launch, v->launch_lock, NULL, &e) < 0)
+	if (launch_owner(&v->store, &v->launch, v->launch_lock,
+			 v->launch_order, NULL, &e) < 0)
 		log_error("launch", &e);
 	close(TAKE_FD(v->launch_lock));
 }
@@ -58,6 +59,8 @@ void visit_release(struct visit *v)
 {
 	if (v->launch_lock >= 0)
 		close(v->launch_lock);
+	if (v->launch_order >= 0)
+		close(v->launch_order);
 	request_release(&v->request);
 	store_release(&v->store);
 	reply_release(&v->reply);

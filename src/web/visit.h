@@ -24,12 +24,13 @@ struct visit {
 	struct reply reply;
 	struct session launch; /* to be launched once the reply is sent, */
 	int launch_lock;       /* if this is not -1: its lock */
+	int launch_order;      /* script_order_make()'s, or -1 */
 };
 
 #define AUTO_VISIT __attribute__((cleanup(visit_release)))
 #define VISIT_INIT                                                             \
 	{ .request = REQUEST_INIT, .store = STORE_INIT, .reply = REPLY_INIT,   \
-	  .launch_lock = -1 }
+	  .launch_lock = -1, .launch_order = -1 }
 
 /* Open the store, unless it is open. */
 MUST_CHECK int visit_store(struct visit *v, struct err *e);

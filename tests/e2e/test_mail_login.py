@@ -231,6 +231,25 @@ class TheWay(Case):
             self.assertEqual((session["user"], session["cpu"]), (ANN, 1))
             client.wait_state(session["name"], "running")
 
+    def test_the_page_behind_the_link_shows_the_script_that_will_run(self):
+        """SR28: whoever presses the button sees what runs as root."""
+        script = "exec: echo '<b>' & echo @USER@"
+        with mail_site(form_config_script="yes") as site:
+            mail = self.ask(site, config_script=script)
+            page = site.visitor().get(f"{CGI}?ticket={mail.token}", accept="html")
+            self.assertEqual(html_problems(page.text), [])
+            self.assertIn("exec: echo &#39;&lt;b&gt;&#39; &amp; echo @USER@", page.text)
+            self.assertIn("If it is not yours, do not press Create.", page.text)
+            answer = site.visitor().get(f"{CGI}?ticket={mail.token}").json()
+            self.assertEqual(answer["ticket"]["order"]["config_script"], script)
+            # The configuration may have changed since.
+            site.configure(form_config_script="no")
+            self.refused(site.visitor().get(f"{CGI}?ticket={mail.token}"), 400,
+                         "config_script", "not accepted here")
+            mail = self.ask(site)
+            page = site.visitor().get(f"{CGI}?ticket={mail.token}", accept="html")
+            self.assertNotIn("Boot script", page.text)
+
     def test_the_list_of_sessions_by_mail(self):
         with mail_site() as site:
             client = site.visitor()

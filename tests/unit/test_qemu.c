@@ -156,6 +156,26 @@ static void an_iso_is_a_cd_beside_an_empty_disk(void **state)
 	check(&s, &p, expected);
 }
 
+static void a_seed_is_one_more_disk_by_its_descriptor(void **state)
+{
+	static const char *const expected[] = {
+		HEAD, TCG, SIZE, DISK,
+		"-add-fd", "fd=12,set=1",
+		"-blockdev",
+		"{\"node-name\":\"seed\",\"driver\":\"raw\",\"read-only\":true,"
+		"\"discard\":\"unmap\",\"file\":{\"driver\":\"file\","
+		"\"filename\":\"/dev/fdset/1\",\"read-only\":true}}",
+		"-device", "virtio-blk-pci,drive=seed",
+		DEVICES("virtio-vga"), TAIL
+	};
+	struct session s = disk_session();
+	struct qemu_place p = place();
+
+	(void)state;
+	p.seed = 12;
+	check(&s, &p, expected);
+}
+
 static void with_kvm_the_guest_gets_the_hosts_processor(void **state)
 {
 	static const char *const expected[] = {
@@ -617,6 +637,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_disk_image_is_the_backing_of_the_overlay),
 		T(an_iso_is_a_cd_beside_an_empty_disk),
+		T(a_seed_is_one_more_disk_by_its_descriptor),
 		T(with_kvm_the_guest_gets_the_hosts_processor),
 		T(with_a_network_there_is_a_card),
 		T(the_sites_own_options_replace_machine_and_processor),

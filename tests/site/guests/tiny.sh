@@ -19,6 +19,8 @@
 #   - powers off when the power button is pressed or `poweroff` is typed
 #   - runs /firstboot.sh of a disk or CD (ISO 9660, FAT or ext4), output on
 #     ttyS0 between TINY-FIRSTBOOT-START DEVICE and TINY-FIRSTBOOT-END rc=STATUS
+#   - obeys a NoCloud seed, as far as its stand-in for cloud-init knows it, output
+#     on ttyS0 between TINY-SEED-START DEVICE and TINY-SEED-END
 
 set -eu
 
