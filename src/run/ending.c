@@ -98,6 +98,17 @@ void owner_stop(struct owner *o, bool now, const char *sentence)
 		owner_stop_further(o);
 }
 
+/* May this host's users make any?  A limit that is only reached will pass. */
+static bool namespaces_forbidden(void)
+{
+	AUTO_BUF struct buf text = BUF_INIT(32);
+	struct err e = ERR_INIT;
+
+	return file_read(AT_FDCWD, "/proc/sys/user/max_user_namespaces", true,
+			 &text, &e) == 0 &&
+	       strcmp(buf_str(&text), "0\n") == 0;
+}
+
 /*
  * Does this host let no user namespace be made?  Only bubblewrap's own word
  * for it counts: any other failure of it ends the session, since going on
@@ -107,9 +118,12 @@ static bool sandbox_impossible(const struct owner *o)
 {
 	const char *words = buf_str(&o->words);
 
-	return o->sandboxed && !o->qmp_ready && text_starts(words, "bwrap: ") &&
-	       (strstr(words, "namespace") || strstr(words, "uid map")) &&
-	       !strstr(words, "temporarily");
+	if (!o->sandboxed || o->qmp_ready || !text_starts(words, "bwrap: ") ||
+	    strstr(words, "temporarily"))
+		return false;
+	if (strstr(words, "(ENOSPC)"))
+		return namespaces_forbidden();
+	return strstr(words, "namespace") || strstr(words, "uid map");
 }
 
 void owner_qemu_gone(struct owner *o, int status)

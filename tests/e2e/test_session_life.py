@@ -428,6 +428,18 @@ class Isolation(unittest.TestCase):
             )
             self.assertIn("execvp qemu", (site.store / "log").read_text())
 
+    def test_a_limit_of_namespaces_that_is_reached_is_no_reason_to_go_without(self):
+        """SR25: or who starts enough machines would get one without sandbox."""
+        with Site() as site:
+            self.with_bwrap_that_says(
+                site,
+                "bwrap: Creating new namespace failed: nesting depth or "
+                "/proc/sys/user/max_*_namespaces exceeded (ENOSPC)",
+            )
+            name = site.create()["name"]
+            site.wait_state(name, "failed", 20)
+            self.assertIsNone(site.process("qemu", name))
+
     def test_no_tcp_port_but_the_web_servers_and_the_gateways(self):
         from harness import listening_sockets
 
