@@ -50,7 +50,7 @@ static const struct {
 
 static char **member(struct machine *machine, size_t key)
 {
-	return (char **)((char *)machine + keys[key].offset);
+	return (void *)((char *)machine + keys[key].offset);
 }
 
 static int unknown_key(const char *key, struct err *e)
