@@ -131,7 +131,6 @@ static int plan(const struct gpu_host *h, size_t i, struct gpu_change *c,
 
 	if (!path)
 		return err_set(e, ERR_SYSTEM, "no memory");
-	c->path = files[i].path;
 	c->exists = file_read(AT_FDCWD, path, false, &c->old, &failure) == 0;
 	if (!c->exists && failure.code != ERR_NOT_FOUND) {
 		*e = failure;
@@ -220,7 +219,8 @@ int gpu_host_apply(const struct gpu_host *h, size_t *ret_changes,
 {
 	*ret_changes = 0;
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		struct gpu_change c = { .old = BUF_INIT(FILE_MAX),
+		struct gpu_change c = { .path = files[i].path,
+					.old = BUF_INIT(FILE_MAX),
 					.new = BUF_INIT(FILE_MAX) };
 		int result = plan(h, i, &c, e);
 

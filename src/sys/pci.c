@@ -133,7 +133,7 @@ static char *name_of(char *line, const char *digits)
 {
 	size_t len = strlen(digits);
 
-	if (strncmp(line, digits, len) != 0 || strncmp(line + len, "  ", 2))
+	if (strncmp(line, digits, len) != 0 || strncmp(line + len, "  ", 2) != 0)
 		return NULL;
 	return text_trim(line + len + 2);
 }

@@ -324,7 +324,7 @@ class Custom(LoginCase):
         self.assertEqual(answer.status, 401)
         self.assertEqual(program.asked()[0]["session"], {
             "user": "ann", "user_email": "", "remote_host": "127.0.0.1", "machine": "tiny.iso",
-            "cpu": 1, "memory": 256, "snapshot_lifetime": 900, "oneshot": False})
+            "cpu": 1, "memory": 256, "disk": 10240, "snapshot_lifetime": 900, "oneshot": False})
 
     def test_it_may_refuse_whom_others_accept_and_accept_whom_others_refuse(self):
         program = self.program("echo FAILED policy", **options_of("imap"))

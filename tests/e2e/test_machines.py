@@ -182,7 +182,9 @@ class Master(unittest.TestCase):
             self.assertEqual(answer.status, 503)
             self.assertIn(self.BUSY, answer.json()["error"]["message"])
             # Another machine is another matter.
-            site.end(bob.create(user="bob", machine="tiny.iso")["name"])
+            other = bob.create(user="bob", machine="tiny.iso")["name"]
+            bob.post_form({"session_stop": other, "now": "1"})
+            bob.wait_state(other, "ended")
             site.end(name)
             self.assertTrue(kept())
 

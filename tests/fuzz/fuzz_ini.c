@@ -5,6 +5,7 @@
 
 #include "conf/ini.h"
 #include "conf/machines.h"
+#include "conf/mounts.h"
 #include "conf/options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,6 +29,30 @@ static void check_options(const char *text, size_t size)
 	}
 }
 
+/* What was accepted can be read, and leads nowhere else. */
+static void check_settings(const struct machine *m)
+{
+	struct machine_range range;
+	struct mounts mounts;
+	struct err e = ERR_INIT;
+
+	if (!machine_range(m->cpu, false, MACHINE_CPU_MAX, &range) ||
+	    !machine_range(m->memory, true, MACHINE_GB_MAX, &range) ||
+	    !machine_range(m->disk, true, MACHINE_GB_MAX, &range) ||
+	    range.min > range.max || range.min < 0)
+		abort();
+	if (strcmp(m->mounts, "none") == 0)
+		return;
+	if (mounts_parse(m->mounts, "ann", &mounts, &e) < 0)
+		abort();
+	for (size_t i = 0; i < mounts.count; i++)
+		if (mounts.list[i].path[0] != '/' ||
+		    strstr(mounts.list[i].path, "/../") ||
+		    strpbrk(mounts.list[i].path, ",:\n") ||
+		    strchr(mounts.list[i].tag, ','))
+			abort();
+}
+
 static void check_machines(const char *text, size_t size)
 {
 	AUTO_MACHINES struct machines m = { .list = NULL };
@@ -38,10 +63,12 @@ static void check_machines(const char *text, size_t size)
 			abort();
 		return;
 	}
-	for (size_t i = 0; i < m.count; i++)
+	for (size_t i = 0; i < m.count; i++) {
 		if (strchr(m.list[i].name, '/') ||
 		    machines_find(&m, m.list[i].name) != &m.list[i])
 			abort();
+		check_settings(&m.list[i]);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -12,6 +12,9 @@
 #include "vm/overlay.h"
 #include "vm/qemu.h"
 
+/* Long words of JSON stand in several literals, and in the arrays below.
+ * NOLINTBEGIN(bugprone-suspicious-missing-comma) */
+
 #define SANDBOX                                                                \
 	"-sandbox",                                                            \
 		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,"          \
@@ -629,6 +632,8 @@ static void an_overlay_may_grow_as_far_as_its_disk(void **state)
 		assert_true(overlay_max_bytes(&s) == table[i].max);
 	}
 }
+
+/* NOLINTEND(bugprone-suspicious-missing-comma) */
 
 #define T(name) cmocka_unit_test_setup_teardown(name, init, release)
 

@@ -28,6 +28,7 @@ set -eu
 # knows the modules that these need in turn.
 modules='
     virtio_pci virtio_blk virtio_scsi virtio_net virtio_balloon virtio_gpu
+    virtio_console
     ahci ata_piix sr_mod sd_mod e1000
     xhci_pci ehci_pci uhci_hcd usbhid hid_generic button evdev
     isofs vfat nls_ascii nls_cp437 ext4 crc32c_generic
