@@ -127,15 +127,20 @@ static bool has_bytes(const struct image_file *f, uint64_t offset,
 	       memcmp(found, bytes, len) == 0;
 }
 
+/* Such a VHD is a raw disk with its header behind it. */
+static bool is_fixed_vhd(const struct image_file *f)
+{
+	return f->size >= 512 &&
+	       has_bytes(f, f->size - 512, "conectix", 8);
+}
+
 static enum content find_content(const struct image_file *f)
 {
 	for (size_t i = 0; i < ARRAY_LEN(signatures); i++)
 		if (has_bytes(f, signatures[i].offset, signatures[i].bytes,
 			      signatures[i].len))
 			return signatures[i].content;
-	if (f->size >= 512 && has_bytes(f, f->size - 512, "conectix", 8))
-		return CONTENT_VPC;
-	return CONTENT_NONE;
+	return is_fixed_vhd(f) ? CONTENT_VPC : CONTENT_NONE;
 }
 
 /* What the name allows, 0 if it says nothing; *extension is where it ends. */
@@ -161,6 +166,10 @@ static int check_name(const struct image_file *f, const char *name,
 		    has_bytes(f, foreign[i].offset, foreign[i].bytes,
 			      foreign[i].len))
 			return err_set(e, ERR_CONFIG, "%s", foreign[i].problem);
+	/* The disk in a VHD may begin as a CD does. */
+	if (*content == CONTENT_ISO && (holds & CAN_HOLD(CONTENT_VPC)) &&
+	    is_fixed_vhd(f))
+		*content = CONTENT_VPC;
 	if (holds && !(holds & CAN_HOLD(*content)))
 		return err_set(e, ERR_CONFIG, "is named %s but holds %s",
 			       extension, contents[*content].word);
