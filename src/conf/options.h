@@ -73,6 +73,13 @@
 	X(STR, machine, "", 0, 255, "machine that a start by hand uses")       \
 	X(INT, snapshot_lifetime, 86400, 60, 31536000,                         \
 	  "longest lifetime of a session, in seconds")                         \
+	X(INT, snapshot_lifetime_total, 0, 0, 315360000,                       \
+	  "longest life of a session with all its extensions, in seconds (0: " \
+	  "snapshot_lifetime)")                                                \
+	X(BOOL, snapshot_unlimited, false, 0, 0,                               \
+	  "sessions without an end may be asked for: a lifetime of 0")         \
+	X(INT, snapshot_warning, 900, 0, 86400,                                \
+	  "seconds before the end that a session's user is warned (0: never)") \
 	X(INT, service_stop_grace, 10, 0, 3600,                                \
 	  "seconds that a guest has to power off before it is ended")          \
 	X(INT, snapshot_alloc_cpu, 1, 1, 512, "cores of a session by default") \
@@ -83,6 +90,9 @@
 	X(BOOL, snapshot_use_master, false, 0, 0,                              \
 	  "a session writes to the machine's image itself, and has it "        \
 	  "alone")                                                             \
+	X(MILLI, snapshot_reserve_disk, 1000, 0, 65536000,                     \
+	  "free disk kept for what each session writes, in GB (0: not "        \
+	  "looked at)")                                                        \
 	X(MILLI, service_max_load, 800, 0, 1000000,                            \
 	  "load of the host above which no session starts, 1 = all cores")     \
 	X(INT, service_max_instance_nb, 10, 1, 100000,                         \

@@ -23,6 +23,26 @@ bool session_is_final(const struct session *s)
 	return s->state == SESSION_ENDED || s->state == SESSION_FAILED;
 }
 
+long long session_ends(const struct session *s)
+{
+	enum { SAME_S = 2 }; /* rounding is no step of the clock */
+	long long now_ends;
+
+	if (!s->ends_boot_ms || session_is_final(s))
+		return s->ends;
+	now_ends = clock_wall() +
+		   (s->ends_boot_ms - clock_boot_ms() + 500) / 1000;
+	return now_ends > s->ends + SAME_S || now_ends < s->ends - SAME_S ?
+		       now_ends :
+		       s->ends;
+}
+
+bool session_is_ending(const struct session *s)
+{
+	return !session_is_final(s) && s->warn_boot_ms &&
+	       clock_boot_ms() >= s->warn_boot_ms;
+}
+
 bool session_name_ok(const char *name)
 {
 	size_t len = strlen(name);
@@ -60,6 +80,7 @@ bool session_user_ok(const char *user)
 	X(INT, virtual_size, 1LL << 62)                                        \
 	X(INT, cpu, 4096)                                                      \
 	X(INT, memory_mb, 1LL << 40)                                           \
+	X(INT, touched_mb, 1LL << 40)                                          \
 	X(INT, disk_mb, 1LL << 40)                                             \
 	X(BOOL, oneshot, 0)                                                    \
 	X(STATE, state, 0)                                                     \
@@ -80,8 +101,10 @@ bool session_user_ok(const char *user)
 	X(STR, token, SESSION_TOKEN_SIZE - 1)                                  \
 	X(STR, origin, SESSION_ORIGIN_SIZE - 1)                                \
 	X(INT, started, 1LL << 60)                                             \
+	X(INT, started_boot_ms, 1LL << 60)                                     \
 	X(INT, ends, 1LL << 60)                                                \
 	X(INT, ends_boot_ms, 1LL << 60)                                        \
+	X(INT, warn_boot_ms, 1LL << 60)                                        \
 	X(INT, ended, 1LL << 60)                                               \
 	X(INT, ended_boot_ms, 1LL << 60)                                       \
 	X(INT, port, 65535)                                                    \
@@ -179,8 +202,8 @@ json_t *session_to_public(const struct session *s, const char *url)
 	bool running = s->state == SESSION_RUNNING;
 
 	clock_rfc3339(s->started, started, sizeof(started));
-	clock_rfc3339(s->ends, ends, sizeof(ends));
-	return json_pack("{ss ss ss ss ss? ss? sI sI ss? sb ss ss? ss?}",
+	clock_rfc3339(session_ends(s), ends, sizeof(ends));
+	return json_pack("{ss ss ss ss ss? ss? sI sI ss? sb ss ss? sb ss?}",
 			 "name", s->name, "user", s->user,
 			 "machine", s->machine,
 			 "state", state_names[s->state],
@@ -190,6 +213,7 @@ json_t *session_to_public(const struct session *s, const char *url)
 			 "memory_mb", (json_int_t)s->memory_mb, "gpu",
 			 s->gpu[0] ? s->gpu : NULL,
 			 "oneshot", (int)s->oneshot, "started", started,
-			 "ends", s->ends ? ends : NULL,
+			 "ends", s->ends ? ends : NULL, "ending",
+			 (int)session_is_ending(s),
 			 "url", running ? url : NULL);
 }

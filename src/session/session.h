@@ -62,6 +62,7 @@ struct session {
 	long long virtual_size; /* bytes of the image as the guest sees it */
 	long long cpu;          /* cores */
 	long long memory_mb;
+	long long touched_mb; /* memory that it was seen to use */
 	long long disk_mb; /* of the empty disk beside an ISO; of an image's
 			      overlay, if larger than the image; 0 otherwise */
 	bool oneshot;
@@ -86,8 +87,10 @@ struct session {
 	char token[SESSION_TOKEN_SIZE];   /* opens the display: a secret */
 	char origin[SESSION_ORIGIN_SIZE]; /* "https://host[:port]" for links */
 	long long started;      /* wall clock, seconds */
-	long long ends;         /* wall clock; 0 = no limit */
-	long long ends_boot_ms; /* the same on this boot's clock; 0 = no limit */
+	long long started_boot_ms; /* the same on this boot's clock */
+	long long ends;         /* wall clock, for people; 0 = no limit */
+	long long ends_boot_ms; /* on this boot's clock, what counts; 0 = no limit */
+	long long warn_boot_ms; /* when its user is warned; 0 = never */
 	long long ended;        /* wall clock; 0 while it lives */
 	long long ended_boot_ms;
 	long long port; /* TCP port of the display gateway; 0 until known */
@@ -108,6 +111,16 @@ bool session_name_ok(const char *name);
  * beginning with '-' or '.', and without wildcards, parentheses or commas. */
 bool session_user_ok(const char *user);
 
+/*
+ * The end on the wall clock, 0 if there is none.  While the session lives its
+ * end is on this boot's clock: if the wall clock was set since, this is where
+ * that end lies on it now.
+ */
+long long session_ends(const struct session *s);
+
+/* True if it lives and the time for the warning has come. */
+bool session_is_ending(const struct session *s);
+
 /* The record as JSON (caller owns), NULL if no memory. */
 json_t *session_to_record(const struct session *s);
 
@@ -118,8 +131,9 @@ MUST_CHECK int session_from_record(const json_t *record, struct session *ret,
 
 /*
  * The public face, as the API promises: name, user, machine, state, reason,
- * notice, cpu, memory_mb, gpu, oneshot, started, ends, url.  `url` (may be NULL) is
- * shown only while running.  The caller owns the result; NULL if no memory.
+ * notice, cpu, memory_mb, gpu, oneshot, started, ends, ending, url.  `url` (may
+ * be NULL) is shown only while running.  The caller owns the result; NULL if no
+ * memory.
  */
 json_t *session_to_public(const struct session *s, const char *url);
 

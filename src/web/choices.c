@@ -165,17 +165,23 @@ json_t *choices_disks(const struct amount *a, long long chosen)
 	});
 }
 
-json_t *choices_lifetimes(long long max, long long chosen)
+json_t *choices_lifetimes(long long max, long long chosen, bool no_end)
 {
 	static const long long usual[] = {
 		3600,  2 * 3600,  4 * 3600,  8 * 3600,	 12 * 3600,  86400,
 		3 * 86400, 7 * 86400, 14 * 86400, 30 * 86400, 90 * 86400, 0,
 	};
 
-	return choices_value(&(struct choices){
+	json_t *list = choices_value(&(struct choices){
 		.usual = usual, .min = 1, .max = max, .chosen = chosen,
 		.add = add_lifetime,
 	});
+
+	if (!list || !no_end ||
+	    add_choice(list, "0", "Until I stop it", chosen == 0) == 0)
+		return list;
+	json_decref(list);
+	return NULL;
 }
 
 /* "2 to 16", or "4" */

@@ -22,8 +22,8 @@ json_t *choices_memories(const struct amount *a, long long chosen,
 /* Likewise, from a->min on, always with the standard (MB). */
 json_t *choices_disks(const struct amount *a, long long chosen);
 
-/* Up to `max` seconds. */
-json_t *choices_lifetimes(long long max, long long chosen);
+/* Up to `max` seconds; with `no_end` the last choice is "0", without an end. */
+json_t *choices_lifetimes(long long max, long long chosen, bool no_end);
 
 /* "1 to 8 processors, 2 to 16 GB of memory, 20 GB of disk" */
 void choices_sentence(const struct offer *offer, struct buf *out);

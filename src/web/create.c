@@ -95,7 +95,11 @@ static int make_order(struct visit *v, struct err *e)
 static int reserve(struct visit *v, struct session *s, long long lifetime_s,
 		   struct err *e)
 {
-	snprintf(s->email, sizeof(s->email), "%s", v->who.mail);
+	char address[ADDRESS_SIZE];
+
+	/* For boot scripts, and the warning before its end. */
+	snprintf(s->email, sizeof(s->email), "%s",
+		 letter_address(&v->who, address) ? address : v->who.mail);
 	if (access_check(&v->who, ACTION_CREATE, NULL, e) < 0 ||
 	    order_check_machine(s, &v->config, &v->who, e) < 0 ||
 	    visit_store(v, e) < 0 || make_order(v, e) < 0)

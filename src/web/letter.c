@@ -42,7 +42,10 @@ json_t *letter_order_value(const struct letter_order *order)
 
 	if (!order)
 		return json_null();
-	say_duration(order->lifetime_s, time, sizeof(time));
+	if (order->lifetime_s)
+		say_duration(order->lifetime_s, time, sizeof(time));
+	else
+		snprintf(time, sizeof(time), "until you stop it");
 	return json_pack("{ss sI so ss}", "machine",
 			 view_machine_title(order->session), "cpu",
 			 (json_int_t)order->session->cpu, "memory",

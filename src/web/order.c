@@ -228,13 +228,15 @@ static int read_lifetime(const char *text, const struct config *c,
 			 long long *ret, struct err *e)
 {
 	*ret = c->snapshot_lifetime;
-	if (!text || text_long(text, ORDER_LIFETIME_MIN_S,
-			       c->snapshot_lifetime, ret))
+	if (!text || text_long(text, LIFETIME_MIN_S, c->snapshot_lifetime, ret))
+		return 0;
+	if (c->snapshot_unlimited && text_long(text, 0, 0, ret))
 		return 0;
 	return err_field(e, "snapshot_lifetime",
 			 "The time is a whole number of seconds, from %d to "
-			 "%lld.",
-			 ORDER_LIFETIME_MIN_S, c->snapshot_lifetime);
+			 "%lld%s.",
+			 LIFETIME_MIN_S, c->snapshot_lifetime,
+			 c->snapshot_unlimited ? ", or 0 for no end" : "");
 }
 
 /* A card is asked for by yes or no, never by its address. */

@@ -10,6 +10,7 @@
 #include "conf/catalogue.h"
 #include "conf/options.h"
 #include "session/access.h"
+#include "session/lifetime.h"
 #include "session/offer.h"
 #include "session/session.h"
 #include "web/form.h"
@@ -19,15 +20,14 @@
  * nearest MB counts.  order_gb() is the other way: the largest number of GB
  * in thousandths that is no more than `mb`.
  */
-enum { ORDER_LIFETIME_MIN_S = 60 };
 
 long long order_gb(long long mb);
 
 /*
  * Fill user-independent members of *ret (machine, title, format, iso,
  * virtual_size, its settings, cpu, memory_mb, disk_mb, oneshot) and
- * *ret_lifetime_s from the form.  What is absent, and an empty cpu, memory or
- * disk, gets the machine's default; what is wrong is ERR_INPUT naming the
+ * *ret_lifetime_s (0: without an end) from the form.  What is absent, and an
+ * empty cpu, memory or disk, gets the machine's default; what is wrong is ERR_INPUT naming the
  * first wrong field, in the form's order; a machine that needs more than there
  * is here is ERR_BUSY.
  */

@@ -76,11 +76,14 @@ static json_t *disks_value(const struct visit *v,
 static json_t *lifetimes_value(const struct visit *v)
 {
 	long long max = v->config.snapshot_lifetime;
+	long long chosen = chosen_number(v, "snapshot_lifetime", LIFETIME_MIN_S,
+					 max, max);
 
-	return choices_lifetimes(max,
-				 chosen_number(v, "snapshot_lifetime",
-					       ORDER_LIFETIME_MIN_S, max,
-					       max));
+	if (!v->config.snapshot_unlimited)
+		return choices_lifetimes(max, chosen, false);
+	if (chosen_number(v, "snapshot_lifetime", 0, 0, max) == 0)
+		chosen = 0;
+	return choices_lifetimes(max, chosen, true);
 }
 
 /* For programs: {"machines", "defaults", "limits"}, in the fields' units. */
@@ -89,7 +92,7 @@ static json_t *json_value(const struct visit *v, const struct limits *l,
 {
 	json_int_t lifetime = v->config.snapshot_lifetime;
 
-	return json_pack("{sO s{sI sf sI} s{sI sf sI sI}}", "machines",
+	return json_pack("{sO s{sI sf sI} s{sI sf sI sI sb}}", "machines",
 			 m->programs, "defaults", "cpu",
 			 (json_int_t)l->default_cpu, "memory",
 			 (double)order_gb(l->default_memory_mb) / 1e3,
@@ -99,7 +102,8 @@ static json_t *json_value(const struct visit *v, const struct limits *l,
 			 "snapshot_lifetime", lifetime, "config_script",
 			 v->config.form_config_script ?
 				 (json_int_t)v->config.service_max_script_length :
-				 (json_int_t)0);
+				 (json_int_t)0,
+			 "unlimited", (int)v->config.snapshot_unlimited);
 }
 
 /* Where the server has a card for guests. */

@@ -10,6 +10,7 @@
 
 #include "base/macros.h"
 #include "session/session.h"
+#include "sys/clock.h"
 #include "sys/json.h"
 
 #define NAME "qemu-web-desktop-abcdefghij234567klmn"
@@ -30,6 +31,7 @@ static struct session whole(void)
 		.virtual_size = 1LL << 62,
 		.cpu = 4096,
 		.memory_mb = 1LL << 40,
+		.touched_mb = 77,
 		.disk_mb = 12345,
 		.oneshot = true,
 		.state = SESSION_RUNNING,
@@ -50,8 +52,10 @@ static struct session whole(void)
 		.token = TOKEN,
 		.origin = "https://desktop.lab.example:8443",
 		.started = 1795449775,
+		.started_boot_ms = 99000000,
 		.ends = 1795536175,
 		.ends_boot_ms = 99000001,
+		.warn_boot_ms = 99000003,
 		.ended = 1795449999,
 		.ended_boot_ms = 99000002,
 		.port = 65535,
@@ -76,6 +80,7 @@ static void check_same(const struct session *a, const struct session *b)
 	SAME(virtual_size);
 	SAME(cpu);
 	SAME(memory_mb);
+	SAME(touched_mb);
 	SAME(disk_mb);
 	SAME(oneshot);
 	SAME(state);
@@ -94,6 +99,8 @@ static void check_same(const struct session *a, const struct session *b)
 	SAME_STR(token);
 	SAME_STR(origin);
 	SAME(started);
+	SAME(started_boot_ms);
+	SAME(warn_boot_ms);
 	SAME(ends);
 	SAME(ends_boot_ms);
 	SAME(ended);
@@ -183,8 +190,8 @@ static void the_version_stands_in_the_record(void **state)
 	(void)state;
 	assert_int_equal(
 		json_integer_value(json_object_get(record, "version")), 1);
-	/* and 36 members, each of which check_same() compares */
-	assert_int_equal(json_object_size(record), 37);
+	/* and 39 members, each of which check_same() compares */
+	assert_int_equal(json_object_size(record), 40);
 }
 
 /* ---- Refusals: each names the key ---- */
@@ -489,6 +496,9 @@ static void the_public_face_has_the_promised_members(void **state)
 
 	(void)state;
 	snprintf(s.title, sizeof(s.title), "SECRET TITLE");
+	snprintf(s.email, sizeof(s.email), "SECRET MAIL");
+	s.ends_boot_ms = clock_boot_ms() + (s.ends - clock_wall()) * 1000;
+	s.warn_boot_ms = clock_boot_ms();
 	check_public(&s, "https://x/#t",
 		     "{\"name\":\"" NAME "\","
 		     "\"user\":\"J\303\274rg.\346\227\245\346\234\254@lab\","
@@ -497,7 +507,7 @@ static void the_public_face_has_the_promised_members(void **state)
 		     "\"notice\":\"A script was not fetched.\","
 		     "\"cpu\":4096,\"memory_mb\":1099511627776,\"gpu\":\"0000:4c:00.0\","
 		     "\"oneshot\":true,\"started\":\"2026-11-23T16:02:55Z\","
-		     "\"ends\":\"2026-11-24T16:02:55Z\","
+		     "\"ends\":\"2026-11-24T16:02:55Z\",\"ending\":true,"
 		     "\"url\":\"https://x/#t\"}");
 }
 
@@ -513,7 +523,7 @@ static void what_is_not_there_is_null(void **state)
 		     "\"cpu\":1,"
 		     "\"memory_mb\":2,\"gpu\":null,\"oneshot\":false,"
 		     "\"started\":\"1970-01-01T00:00:00Z\",\"ends\":null,"
-		     "\"url\":null}");
+		     "\"ending\":false,\"url\":null}");
 }
 
 static void the_url_is_shown_only_while_running(void **state)
