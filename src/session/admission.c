@@ -6,6 +6,8 @@
 #include <sys/file.h>
 
 #include "session/gpu_lease.h"
+#include "session/lifetime.h"
+#include "session/usage.h"
 #include "sys/clock.h"
 #include "sys/pci_gpu.h"
 #include "sys/random.h"
@@ -46,59 +48,6 @@ void limits_of(const struct config *c, const struct hostload *host,
 		       ret->default_memory_mb);
 	ret->user_sessions = c->service_max_session_nb_per_user;
 	ret->sessions = c->service_max_instance_nb;
-}
-
-/* What is in use: by everybody, and by the one who asks. */
-struct usage {
-	long long sessions;
-	long long user_sessions;
-	long long user_cpu;
-	long long user_memory_mb;
-	long long claimed_mb; /* promised to sessions that do not run yet */
-	long long next_end;   /* wall clock of the earliest end; 0 = none */
-};
-
-static void count_usage(const struct session_list *all, const char *user,
-			struct usage *ret)
-{
-	*ret = (struct usage){ 0 };
-	for (size_t i = 0; i < all->count; i++) {
-		const struct session *s = &all->list[i];
-
-		if (session_is_final(s))
-			continue;
-		ret->sessions++;
-		if (s->state < SESSION_RUNNING)
-			ret->claimed_mb += s->memory_mb;
-		if (s->ends && (!ret->next_end || s->ends < ret->next_end))
-			ret->next_end = s->ends;
-		if (strcmp(s->user, user) != 0)
-			continue;
-		ret->user_sessions++;
-		ret->user_cpu += s->cpu;
-		ret->user_memory_mb += s->memory_mb;
-	}
-}
-
-static int check_user(const struct limits *l, const struct usage *u,
-		      const struct session *s, struct err *e)
-{
-	if (u->user_sessions >= l->user_sessions)
-		return err_set(e, ERR_BUSY,
-			       "You have %lld of at most %lld sessions. Stop "
-			       "one that you no longer need.",
-			       u->user_sessions, l->user_sessions);
-	if (u->user_cpu + s->cpu > l->user_cpu)
-		return err_set(e, ERR_BUSY,
-			       "Your sessions use %lld of at most %lld cores. "
-			       "Ask for fewer, or stop a session.",
-			       u->user_cpu, l->user_cpu);
-	if (u->user_memory_mb + s->memory_mb > l->user_memory_mb)
-		return err_set(e, ERR_BUSY,
-			       "Your sessions use %lld of at most %lld MB of "
-			       "memory. Ask for less, or stop a session.",
-			       u->user_memory_mb, l->user_memory_mb);
-	return 0;
 }
 
 /* Who writes to an image has it alone. */
@@ -161,40 +110,6 @@ static int choose_gpu(const struct store *st, const struct session_list *all,
 		       usable);
 }
 
-static int check_host(const struct config *c, const struct limits *l,
-		      const struct hostload *host, const struct usage *u,
-		      const struct session *s, struct err *e)
-{
-	if (u->sessions >= l->sessions)
-		return err_set(e, ERR_BUSY,
-			       "All %lld places on this server are taken. Try "
-			       "again later.",
-			       l->sessions);
-	if (host->load_milli > c->service_max_load)
-		return err_set(e, ERR_BUSY,
-			       "This server is busy: its load is %lld %% of "
-			       "its cores, and %lld %% is the limit. Try again "
-			       "in a few minutes.",
-			       host->load_milli / 10, c->service_max_load / 10);
-	if (s->memory_mb + u->claimed_mb > host->memory_available_mb)
-		return err_set(e, ERR_BUSY,
-			       "This server has %lld MB of memory left, and "
-			       "the machine needs %lld MB. Ask for less, or try "
-			       "again later.",
-			       larger(host->memory_available_mb -
-					      u->claimed_mb, 0),
-			       s->memory_mb);
-	return 0;
-}
-
-/* How long to wait: until the next session ends, within a minute to a day. */
-static long retry_after(const struct usage *u)
-{
-	long long wait = u->next_end ? u->next_end - clock_wall() : 300;
-
-	return (long)smaller(larger(wait, 60), 86400);
-}
-
 static int decide(const struct store *st, struct session *s, struct err *e)
 {
 	AUTO_SESSION_LIST struct session_list all = { 0 };
@@ -206,15 +121,14 @@ static int decide(const struct store *st, struct session *s, struct err *e)
 	    store_list_alive(st, &all, e) < 0)
 		return -1;
 	limits_of(st->config, &host, &limits);
-	count_usage(&all, s->user, &usage);
-	if (check_user(&limits, &usage, s, e) < 0 ||
-	    check_image(&all, s, e) < 0 ||
-	    check_host(st->config, &limits, &host, &usage, s, e) < 0 ||
-	    choose_gpu(st, &all, s, e) < 0) {
-		e->retry_after = retry_after(&usage);
+	usage_count(st, &all, s->user, &usage);
+	if (usage_check_user(&limits, &usage, s, e) < 0)
 		return -1;
-	}
-	return 0;
+	if (check_image(&all, s, e) < 0)
+		return usage_refuse(&usage, e);
+	if (usage_check_host(st->config, &limits, &host, &usage, s, e) < 0)
+		return -1;
+	return choose_gpu(st, &all, s, e) < 0 ? usage_refuse(&usage, e) : 0;
 }
 
 static int name_it(const struct config *c, struct session *s,
@@ -229,12 +143,8 @@ static int name_it(const struct config *c, struct session *s,
 	clock_boot_id(s->boot_id);
 	s->state = SESSION_STARTING;
 	s->step = STEP_ACCEPTED;
-	s->started = clock_wall();
-	s->ends = s->ends_boot_ms = 0;
-	if (lifetime_s > 0) {
-		s->ends = s->started + lifetime_s;
-		s->ends_boot_ms = clock_boot_ms() + lifetime_s * 1000;
-	}
+	s->touched_mb = 0;
+	lifetime_begin(c, s, clock_boot_ms(), lifetime_s);
 	return 0;
 }
 

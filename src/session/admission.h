@@ -23,12 +23,17 @@ void limits_of(const struct config *c, const struct hostload *host,
 
 /*
  * Reserve a place for *s, whose user, machine, format, iso, virtual_size,
- * cpu, memory_mb, disk_mb, oneshot, master, origin and lifetime are set:
- * gives it a
- * name, a token, its times, a graphics card if it wants one (gpu = "any"), takes its lock and writes its record in state
- * starting.  ERR_BUSY with a sentence that says which limit, and
- * retry_after, if a limit is reached.  Returns the descriptor of the lock, or
- * -1.
+ * cpu, memory_mb, disk_mb, oneshot, master, origin and lifetime are set: gives
+ * it a name, a token, its times, a graphics card if it wants one (gpu =
+ * "any"), takes its lock and writes its record in state starting.
+ * lifetime_s 0: without an end.
+ *
+ * What is promised to living sessions and not used yet counts as used: memory
+ * that they have not touched, disk that they have not written, and the cores
+ * of those that are younger than the load average.  ERR_BUSY if a limit is
+ * reached, with sentences that say which, how much of it is used, and when the
+ * next session ends; retry_after is that time, from a minute to a day.
+ * Returns the descriptor of the lock, or -1.
  */
 MUST_CHECK int admission_reserve(const struct store *st, struct session *s,
 				 long long lifetime_s, struct err *e);

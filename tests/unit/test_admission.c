@@ -47,6 +47,8 @@ static int open_store(void **state)
 	set("service_max_session_nb_per_user", "100000");
 	set("service_max_cpu_fraction_nb_per_user", "100");
 	set("service_max_mem_fraction_nb_per_user", "1");
+	set("snapshot_reserve_disk", "0");
+	set("dir_snapshots", scratch_path);
 	return store_open(&config, &st, &e);
 }
 
@@ -358,8 +360,17 @@ static void the_hosts_memory_is_a_limit(void **state)
 	ann.memory_mb = bob.memory_mb = host.memory_available_mb * 6 / 10;
 	lock = reserve(&ann, 0);
 	check_busy(&bob, "MB of memory left, and the machine needs");
-	/* What a running one uses has been taken from the host already. */
+	/* Also to one that runs and has not touched it. */
 	ann.state = SESSION_RUNNING;
+	ann.touched_mb = ann.memory_mb / 10;
+	assert_int_equal(store_write(&st, &ann, &e), 0);
+	check_busy(&bob, "MB of memory left, and the machine needs");
+	/* What it uses has been taken from the host already. */
+	ann.touched_mb = ann.memory_mb;
+	assert_int_equal(store_write(&st, &ann, &e), 0);
+	close(reserve(&bob, 0));
+	/* QEMU's own memory gives nothing back to others. */
+	ann.touched_mb = ann.memory_mb * 3;
 	assert_int_equal(store_write(&st, &ann, &e), 0);
 	close(reserve(&bob, 0));
 	close(lock);
@@ -379,6 +390,111 @@ static void the_hosts_load_is_a_limit(void **state)
 		skip(); /* an idle host */
 	set("service_max_load", "0");
 	check_busy(&s, "This server is busy: its load is");
+}
+
+static void cores_of_sessions_younger_than_the_load_are_a_limit(void **state)
+{
+	struct session ann = wish_of("ann");
+	struct session bob = wish_of("bob");
+	struct hostload host;
+	struct err e = ERR_INIT;
+	int lock;
+
+	(void)state;
+	assert_int_equal(hostload_read(&host, &e), 0);
+	/* More than any other load of this host takes. */
+	set("service_max_load", "50");
+	ann.cpu = 50 * host.cpus + 1;
+	check_busy(&ann, "cores are free, and the machine needs");
+	ann.cpu = 1;
+	lock = reserve(&ann, 0);
+	ann.cpu = 50 * host.cpus; /* promised a moment ago */
+	assert_int_equal(store_write(&st, &ann, &e), 0);
+	check_busy(&bob, "This server is busy: 0 of its");
+	/* After a minute the load average has it. */
+	ann.started_boot_ms -= 60000;
+	assert_int_equal(store_write(&st, &ann, &e), 0);
+	close(reserve(&bob, 0));
+	close(lock);
+}
+
+static void disk_for_overlays_is_a_limit(void **state)
+{
+	struct session ann = wish_of("ann");
+	struct session bob = wish_of("bob");
+	struct err e = ERR_INIT;
+	long long free_mb;
+	char gb[32];
+	int lock;
+
+	(void)state;
+	assert_int_equal(hostload_disk_free_mb(scratch_path, &free_mb, &e), 0);
+	/* Six tenths of what is free: enough for one, not for two. */
+	snprintf(gb, sizeof(gb), "%.3f", (double)free_mb * 0.6 / 1024);
+	set("snapshot_reserve_disk", gb);
+	lock = reserve(&ann, 0);
+	check_busy(&bob, "MB of disk left for machines, and");
+	/* An empty disk beside an ISO cannot grow past its size. */
+	bob.iso = true;
+	bob.disk_mb = 1;
+	close(reserve(&bob, 0));
+	close(lock);
+	snprintf(gb, sizeof(gb), "%.3f", (double)free_mb * 2 / 1024);
+	set("snapshot_reserve_disk", gb);
+	bob.iso = false;
+	check_busy(&bob, "This server has ");
+	set("snapshot_reserve_disk", "0");
+	close(reserve(&bob, 0));
+}
+
+static void what_an_overlay_has_written_is_not_counted_twice(void **state)
+{
+	struct session ann = wish_of("ann");
+	struct session bob = wish_of("bob");
+	struct err e = ERR_INIT;
+	char path[4200];
+	long long free_mb;
+	char gb[32];
+	int lock;
+	int fd;
+
+	(void)state;
+	assert_int_equal(hostload_disk_free_mb(scratch_path, &free_mb, &e), 0);
+	snprintf(gb, sizeof(gb), "%.3f", ((double)free_mb - 32) / 2048);
+	set("snapshot_reserve_disk", gb);
+	lock = reserve(&ann, 0);
+	snprintf(path, sizeof(path), "%s/%s.qcow2", scratch_path, ann.name);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	/* What is written is gone from the free space, and from the claim. */
+	assert_int_equal(posix_fallocate(fd, 0, 64 << 20), 0);
+	close(reserve(&bob, 0));
+	close(fd);
+	unlink(path);
+	close(lock);
+}
+
+static void a_refusal_says_when_the_next_session_ends(void **state)
+{
+	struct session soon = wish_of("ann");
+	struct session later = wish_of("bob");
+	struct session wish = wish_of("bob");
+	struct err e = ERR_INIT;
+	int locks[2];
+
+	(void)state;
+	set("service_max_instance_nb", "2");
+	locks[0] = reserve(&soon, 1830);
+	locks[1] = reserve(&later, 7230);
+	check_busy(&wish, "Try again later. The next session ends in 30 min.");
+	assert_int_equal(admission_reserve(&st, &wish, 0, &e), -1);
+	assert_in_range(e.retry_after, 1700, 1830);
+	/* To a user who has too many, that is one of the user's own. */
+	set("service_max_session_nb_per_user", "1");
+	check_busy(&wish, "no longer need. Your session ends in 2 h 0 min.");
+	assert_int_equal(admission_reserve(&st, &wish, 0, &e), -1);
+	assert_in_range(e.retry_after, 7100, 7230);
+	close(locks[0]);
+	close(locks[1]);
 }
 
 static void a_user_is_told_how_long_to_wait(void **state)
@@ -607,6 +723,10 @@ int main(void)
 		T(memory_of_one_user_is_a_limit),
 		T(the_hosts_memory_is_a_limit),
 		T(the_hosts_load_is_a_limit),
+		T(cores_of_sessions_younger_than_the_load_are_a_limit),
+		T(disk_for_overlays_is_a_limit),
+		T(what_an_overlay_has_written_is_not_counted_twice),
+		T(a_refusal_says_when_the_next_session_ends),
 		T(a_user_is_told_how_long_to_wait),
 		T(a_refusal_leaves_nothing_behind),
 		T(a_record_that_cannot_be_written_leaves_nothing_behind),
