@@ -288,6 +288,7 @@ static int check_directories(const struct config *c, struct err *e)
 		{ "dir_machines", c->dir_machines },
 		{ "dir_snapshots", c->dir_snapshots },
 		{ "dir_cfg", c->dir_cfg },
+		{ "dir_history", c->dir_history },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(private); i++)
@@ -304,6 +305,8 @@ int config_finish(struct config *c, struct err *e)
 	if (check_directories(c, e) < 0 || check_logins(c, e) < 0 ||
 	    options_check_mail(c, e) < 0 ||
 	    derive(&c->dir_machines, file_join(c->dir_service, "machines"), e) <
+		    0 ||
+	    derive(&c->dir_history, file_join(c->dir_service, "history"), e) <
 		    0 ||
 	    derive(&c->dir_snapshots, file_join(c->dir_service, "snapshots"),
 		   e) < 0 ||

@@ -57,6 +57,10 @@
 	X(PATH, dir_cfg, "", 0, 0,                                             \
 	  "session records and sockets (empty: a private directory below "     \
 	  "/tmp); a directory that others share gets a private one below it")  \
+	X(PATH, dir_history, "", 0, 0,                                         \
+	  "the history of sessions (empty: history below dir_service)")        \
+	X(INT, history_size, 10, 1, 1000,                                      \
+	  "MB of history that are kept, and as much of the time before")       \
 	X(PATH, dir_novnc, "/usr/share/novnc", 0, 0,                           \
 	  "noVNC, with its vnc.html")                                          \
 	X(STR, dir_websockify, "websockify", 1, 255,                           \
@@ -312,8 +316,8 @@ struct config {
 #define AUTO_CONFIG __attribute__((cleanup(config_release)))
 
 /*
- * Fill *ret_config with the defaults.  Empty dir_machines, dir_snapshots and
- * machines_conf are filled by config_finish(), not here.
+ * Fill *ret_config with the defaults.  Empty dir_machines, dir_snapshots,
+ * dir_history and machines_conf are filled by config_finish(), not here.
  */
 MUST_CHECK int config_init(struct config *ret_config, struct err *e);
 

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "run/control.h"
+#include "session/history.h"
 #include "session/launcher.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -21,6 +22,8 @@ static void mark_failed(const struct store *st, struct session *s)
 	s->ended_boot_ms = clock_boot_ms();
 	snprintf(s->reason, sizeof(s->reason),
 		 "The server could not start a process for this machine.");
+	if (history_append(st->config, s, &e) < 0)
+		log_error("history", &e);
 	if (store_write(st, s, &e) < 0)
 		log_error("launch", &e);
 	if (file_remove_tree(st->run, s->name, &e) < 0)

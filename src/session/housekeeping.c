@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/text.h"
+#include "session/history.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 
@@ -101,21 +102,28 @@ static int settle(const struct store *st, const char *name,
 	return store_forget(st, name, e);
 }
 
-/* Its owner has died: say so in its record, if nobody has yet. */
+/* Its owner has died: say so in its record, if nobody has yet, and in the
+ * history. */
 static int mark_dead(const struct store *st, struct session *s,
 		     struct purge_result *ret, struct err *e)
 {
+	char boot_id[CLOCK_BOOT_ID_SIZE];
+
 	if (s->ended)
 		return 0;
 	if (!session_is_final(s))
 		store_show_dead(s);
+	clock_boot_id(boot_id);
+	if (strcmp(boot_id, s->boot_id) != 0)
+		s->started_boot_ms = 0; /* on another boot's clock */
+	memcpy(s->boot_id, boot_id, sizeof(s->boot_id));
 	s->ended = clock_wall();
 	s->ended_boot_ms = clock_boot_ms();
-	clock_boot_id(s->boot_id);
 	if (store_write(st, s, e) < 0)
 		return -1;
 	ret->failed++;
-	return 0;
+	/* Not before: the next pass would tell it once more. */
+	return history_append(st->config, s, e);
 }
 
 /*

@@ -1,12 +1,12 @@
 #include "sys/clock.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/macros.h"
+#include "base/text.h"
 
 long long clock_boot_ms(void)
 {
@@ -52,6 +52,26 @@ void clock_rfc3339(long long wall, char *ret, size_t size)
 
 	if (utc_of(wall, &utc, ret, size))
 		strftime(ret, size, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+bool clock_read(const char *text, long long *ret_wall)
+{
+	struct tm utc = { 0 };
+	struct tm day;
+	const char *end = strptime(text, "%Y-%m-%d", &utc);
+	time_t wall;
+
+	if (!text_only(text, "-:") || !end || end != text + 10)
+		return false;
+	if (*end && (strptime(end, "T%H:%M:%SZ", &utc) != end + 10 || end[10]))
+		return false;
+	/* No such day: the calendar has it elsewhere. */
+	day = utc;
+	wall = timegm(&day);
+	if (day.tm_mday != utc.tm_mday || day.tm_mon != utc.tm_mon)
+		return false;
+	*ret_wall = (long long)wall;
+	return true;
 }
 
 void clock_human(long long wall, char *ret, size_t size)

@@ -38,6 +38,9 @@ static int open_store(void **state)
 	    config_set(&config, "dir_snapshots", scratch_path, &e) < 0 ||
 	    config_set(&config, "service", "svc", &e) < 0)
 		return -1;
+	snprintf(path, sizeof(path), "%s/history%d", scratch_path, serial);
+	if (config_set(&config, "dir_history", path, &e) < 0)
+		return -1;
 	return store_open(&config, &st, &e);
 }
 

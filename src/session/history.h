@@ -1,0 +1,62 @@
+/*
+ * The history: a line for each session that has ended, for `qwdctl report`.
+ *
+ *     DIR/history      the newest lines, a JSON object each; appended
+ *     DIR/history.1    those before; history becomes it at history_size
+ *     DIR/lock         held while a line is appended
+ *
+ * DIR is dir_history, private to the service (0700).  A line tells who had
+ * which machine, with which resources, from when until when, and why it ended:
+ *
+ *     session user machine cpu memory_mb started ended seconds state reason
+ *
+ * started and ended are the wall clock's (RFC 3339, UTC); seconds is how long
+ * it lived, whatever was done to that clock.  A session whose owner was killed
+ * while it wrote may be there twice: the first line counts.
+ */
+#ifndef QWD_SESSION_HISTORY_H
+#define QWD_SESSION_HISTORY_H
+
+#include <jansson.h>
+
+#include "conf/options.h"
+#include "session/session.h"
+
+enum { HISTORY_LINE_MAX = 4096 };
+
+/* A session that has ended, as the history tells it. */
+struct history_line {
+	char session[SESSION_NAME_SIZE];
+	char user[SESSION_USER_SIZE];
+	char machine[SESSION_MACHINE_SIZE];
+	long long cpu;
+	long long memory_mb;
+	long long started; /* wall clock, seconds */
+	long long ended;
+	long long seconds;
+	char state[16];
+	char reason[SESSION_REASON_SIZE];
+};
+
+/*
+ * Append the line of *s, which has ended.  It is on disk, whole, on success,
+ * and nothing of it is there on failure.  Makes DIR where it is missing.
+ */
+MUST_CHECK int history_append(const struct config *c, const struct session *s,
+			      struct err *e);
+
+/* Called for each line; -1 with *e ends the reading. */
+typedef int history_visit(const struct history_line *line, void *arg,
+			  struct err *e);
+
+/*
+ * Read all lines, the oldest first, each session once.  Lines that are none
+ * are left out and counted in *ret_damaged.  No history is an empty one.
+ */
+MUST_CHECK int history_read(const struct config *c, history_visit *visit,
+			    void *arg, size_t *ret_damaged, struct err *e);
+
+/* The line as a JSON object (caller owns); NULL if no memory. */
+json_t *history_line_value(const struct history_line *line);
+
+#endif
