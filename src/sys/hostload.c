@@ -41,6 +41,50 @@ int hostload_read(struct hostload *ret, struct err *e)
 	return 0;
 }
 
+/* The number of that place, from 0, in a file of /proc/PID; -1 if absent. */
+static long long proc_number(pid_t pid, const char *file, int place)
+{
+	AUTO_BUF struct buf text = BUF_INIT(4096);
+	struct err ignored = ERR_INIT;
+	char path[64];
+	char *at;
+	char *end;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	if (pid <= 0 || file_read(AT_FDCWD, path, false, &text, &ignored) < 0)
+		return -1;
+	at = (char *)buf_str(&text);
+	for (;; place--) {
+		long long number = strtoll(at, &end, 10);
+
+		if (end == at)
+			return -1;
+		if (place == 0)
+			return number;
+		at = end;
+	}
+}
+
+long long hostload_process_mb(pid_t pid)
+{
+	/* proc(5): size resident shared ..., in pages. */
+	long long resident = proc_number(pid, "statm", 1);
+	long long shared = proc_number(pid, "statm", 2);
+	long long page = sysconf(_SC_PAGESIZE);
+
+	return resident < shared || shared < 0 ?
+		       0 :
+		       (resident - shared) * page / 1048576;
+}
+
+long long hostload_child_mb(pid_t pid)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "task/%d/children", (int)pid);
+	return hostload_process_mb((pid_t)proc_number(pid, file, 0));
+}
+
 int hostload_disk_free_mb(const char *path, long long *ret, struct err *e)
 {
 	struct statvfs fs;

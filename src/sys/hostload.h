@@ -4,6 +4,8 @@
 #ifndef QWD_SYS_HOSTLOAD_H
 #define QWD_SYS_HOSTLOAD_H
 
+#include <sys/types.h>
+
 #include "base/err.h"
 
 struct hostload {
@@ -14,6 +16,13 @@ struct hostload {
 };
 
 MUST_CHECK int hostload_read(struct hostload *ret, struct err *e);
+
+/*
+ * MiB of its own memory (what it shares with others not counted) that process
+ * `pid`, or the first child of `pid`, has in use; 0 if that cannot be told.
+ */
+long long hostload_process_mb(pid_t pid);
+long long hostload_child_mb(pid_t pid);
 
 /* MiB free in the file system that holds `path`. */
 MUST_CHECK int hostload_disk_free_mb(const char *path, long long *ret,
