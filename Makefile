@@ -142,6 +142,18 @@ $(SCRIPT): $(SCRIPT_OBJ) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(link_flags) -o $@ $^ $(SCRIPT_LIBS)
 
+# The programs with a wall clock that a test can set (tests/e2e/clock.c).
+.PHONY: clock-programs
+clock-programs: $(BUILD)/clock/qemu-web-desktop $(BUILD)/clock/qwdctl
+$(BUILD)/clock/qemu-web-desktop: $(CGI_OBJ) $(OBJ)/tests/e2e/clock.o $(LIB)
+	@echo '  LINK  $@'
+	@mkdir -p $(@D)
+	@$(CC) $(link_flags) -o $@ $^ $(CGI_LIBS)
+$(BUILD)/clock/qwdctl: $(CTL_OBJ) $(OBJ)/tests/e2e/clock.o $(LIB)
+	@echo '  LINK  $@'
+	@mkdir -p $(@D)
+	@$(CC) $(link_flags) -o $@ $^ $(CTL_LIBS)
+
 # A unit test has its own main(); those of qwdctl and qwd-net stay in their
 # archives.
 $(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_HELP_OBJ) $(CTL_LIB) $(NET_LIB) $(LIB)

@@ -1,5 +1,5 @@
 /*
- * qemu-web-desktop: one program, four roles.  Chooses the role, and does
+ * qemu-web-desktop: one program, five roles.  Chooses the role, and does
  * nothing else.
  */
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "sys/user.h"
 #include "vm/gateway.h"
 #include "web/byhand.h"
+#include "web/warning.h"
 #include "web/web.h"
 
 /* Started by systemd, which gives us the connection of who asked for it. */
@@ -40,5 +41,7 @@ int main(int argc, char **argv)
 		return owner_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "--gateway-keeper") == 0)
 		return keeper_main(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "--session-letter") == 0)
+		return warning_main(argc, argv);
 	return by_hand_main(argc, argv);
 }

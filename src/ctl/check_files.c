@@ -185,17 +185,23 @@ static void check_room(struct check *k)
 			  room / 1000000, path);
 }
 
-/* The first session makes dir_cfg, if it may. */
-static void check_parent(struct check *k, const char *path)
+/* Could the service's user make this directory? */
+static bool can_be_made(struct check *k, const char *path)
 {
 	AUTO_FREE char *parent = strdup(path);
 	char *slash = parent ? strrchr(parent, '/') : NULL;
 	struct stat st;
 
 	if (!slash)
-		return;
+		return false;
 	slash[slash == parent] = '\0';
-	if (stat(parent, &st) == 0 && (rights(k, &st) & 3) == 3)
+	return stat(parent, &st) == 0 && (rights(k, &st) & 3) == 3;
+}
+
+/* The first session makes dir_cfg, if it may. */
+static void check_parent(struct check *k, const char *path)
+{
+	if (can_be_made(k, path))
 		check_say(k, CHECK_OK,
 			  "dir_cfg %s (the first session makes it)", path);
 	else
@@ -226,6 +232,25 @@ static void check_records(struct check *k)
 		check_private(k, "dir_cfg", path);
 }
 
+/* The end of the first session makes it; without it there is no report. */
+static void check_history(struct check *k)
+{
+	const char *path = k->config->dir_history;
+	struct stat st;
+
+	if (lstat(path, &st) == 0)
+		check_private(k, "dir_history", path);
+	else if (can_be_made(k, path))
+		check_say(k, CHECK_OK,
+			  "dir_history %s (the first session makes it)", path);
+	else
+		check_say(k, CHECK_WARNING,
+			  "dir_history: user %s cannot make %s, so that qwdctl "
+			  "report knows of no session; install -d -m 700 -o %s "
+			  "%s",
+			  k->user_name, path, k->user_name, path);
+}
+
 void check_files(struct check *k)
 {
 	check_machines(k);
@@ -234,4 +259,5 @@ void check_files(struct check *k)
 	check_private(k, "dir_snapshots", k->config->dir_snapshots);
 	check_room(k);
 	check_records(k);
+	check_history(k);
 }

@@ -45,6 +45,16 @@ MUST_CHECK int ctl_gpu(const struct config *c, int argc, char **argv);
 /* gpu_unlock [--dry-run] [--root=DIR]: undo that. */
 MUST_CHECK int ctl_gpu_unlock(const struct config *c, int argc, char **argv);
 
+/* extend NAME [SECONDS]: give a session more time. */
+MUST_CHECK int ctl_extend(const struct config *c, int argc, char **argv);
+
+/* report [--since=DAY] [--until=DAY] [--user=NAME] [--json]: sessions that have
+ * ended. */
+MUST_CHECK int ctl_report(const struct config *c, int argc, char **argv);
+
+/* log NAME: the session's lines of the log. */
+MUST_CHECK int ctl_log(const struct config *c, int argc, char **argv);
+
 /* secret: make the service's secret, unless it is there. */
 MUST_CHECK int ctl_secret(const struct config *c, int argc, char **argv);
 

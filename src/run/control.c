@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "session/lifetime.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/json.h"
@@ -110,25 +111,59 @@ static int await_end(const struct store *st, const char *name,
 	}
 }
 
+static int send_message(const struct store *st, const char *name,
+			json_t *value, struct err *e)
+{
+	AUTO_JSON json_t *message = value;
+	AUTO_FREE char *text = json_text(message);
+	AUTO_CLOSE int fd = -1;
+
+	if (!text)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	fd = connect_owner(st, name, e);
+	return fd < 0 ? -1 : ask(fd, text, e);
+}
+
+int control_extend(const struct store *st, const char *name, long long seconds,
+		   const char *who, struct session *ret, struct err *e)
+{
+	struct err refused = ERR_INIT;
+	long long ends;
+
+	if (store_read_true(st, name, ret, e) < 0 ||
+	    lifetime_extended(st->config, ret, clock_boot_ms(), seconds, &ends,
+			      e) < 0)
+		return -1;
+	if (ends == ret->ends_boot_ms)
+		return 0;
+	if (send_message(st, name,
+			 json_pack("{ss sI ss}", "verb", "extend",
+				   "ends_boot_ms", (json_int_t)ends, "who",
+				   who),
+			 &refused) == 0)
+		return store_read_true(st, name, ret, e);
+	/* It may be ending in this moment, or somebody else was quicker. */
+	if (store_read_true(st, name, ret, e) < 0 ||
+	    lifetime_extended(st->config, ret, clock_boot_ms(), seconds, &ends,
+			      e) < 0)
+		return -1;
+	*e = refused;
+	return -1;
+}
+
 int control_stop(const struct store *st, const char *name, bool now,
 		 const char *who, struct session *ret, struct err *e)
 {
-	AUTO_JSON json_t *message = NULL;
-	AUTO_FREE char *text = NULL;
-	AUTO_CLOSE int fd = -1;
 	struct err asked = ERR_INIT;
 
 	if (store_read_true(st, name, ret, e) < 0)
 		return -1;
 	if (session_is_final(ret))
 		return 0;
-	message = json_pack("{ss sb ss}", "verb", "stop", "now", (int)now,
-			    "who", who);
-	text = json_text(message);
-	if (!text)
-		return err_set(e, ERR_SYSTEM, "no memory");
-	fd = connect_owner(st, name, &asked);
-	if (fd >= 0 && ask(fd, text, &asked) == 0)
+	if (send_message(st, name,
+			 json_pack("{ss sb ss}", "verb", "stop", "now",
+				   (int)now, "who", who),
+			 &asked) == 0)
 		return store_read_true(st, name, ret, e);
 	/* It may be ending by itself in this moment. */
 	if (await_end(st, name, ret, e) < 0)

@@ -40,4 +40,13 @@ MUST_CHECK int control_stop(const struct store *st, const char *name, bool now,
 			    const char *who, struct session *ret,
 			    struct err *e);
 
+/*
+ * Move the session's end as lifetime_extended() has it: `seconds` from now.
+ * Returns when the owner has replaced the record; *ret is the session then.
+ * Errors as there, and ERR_NOT_FOUND, ERR_TIMEOUT, ERR_SYSTEM.
+ */
+MUST_CHECK int control_extend(const struct store *st, const char *name,
+			      long long seconds, const char *who,
+			      struct session *ret, struct err *e);
+
 #endif

@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "run/owner_state.h"
+#include "session/lifetime.h"
+#include "sys/clock.h"
 #include "sys/json.h"
 
 /* The directory is private, and the kernel knows who it is all the same. */
@@ -52,6 +54,40 @@ static int obey_stop(struct owner *o, const json_t *message, struct err *e)
 	return 0;
 }
 
+static void log_extension(const struct owner *o, const char *who)
+{
+	char ends[32] = "never";
+
+	if (o->s.ends)
+		clock_rfc3339(o->s.ends, ends, sizeof(ends));
+	log_event("extend", "session", o->s.name, "user", who, "ends", ends,
+		  NULL);
+}
+
+/* What was decided by lifetime_extended(): here it is only made sure that the
+ * end does not come nearer, and is kept. */
+static int obey_extend(struct owner *o, const json_t *message, struct err *e)
+{
+	struct session before = o->s;
+	const char *who;
+	long long ends;
+
+	if (json_get_int(message, "ends_boot_ms", 0, 1LL << 60, &ends, e) < 0 ||
+	    json_get_string(message, "who", SESSION_USER_SIZE, &who, e) < 0)
+		return -1;
+	if (o->finished || o->s.state >= SESSION_STOPPING ||
+	    !o->s.ends_boot_ms || (ends && ends < o->s.ends_boot_ms))
+		return err_set(e, ERR_CONFLICT, "it cannot be extended");
+	lifetime_end_at(&o->config, &o->s, clock_boot_ms(), ends);
+	if (store_write(&o->st, &o->s, e) < 0) {
+		o->s = before;
+		return -1;
+	}
+	warning_plan(o);
+	log_extension(o, who);
+	return 0;
+}
+
 static int obey(struct owner *o, const char *text, size_t len, struct err *e)
 {
 	AUTO_JSON json_t *message = json_parse_object(text, len, e);
@@ -61,6 +97,8 @@ static int obey(struct owner *o, const char *text, size_t len, struct err *e)
 		return -1;
 	if (strcmp(verb, "stop") == 0)
 		return obey_stop(o, message, e);
+	if (strcmp(verb, "extend") == 0)
+		return obey_extend(o, message, e);
 	return err_set(e, ERR_DAMAGED, "unknown verb");
 }
 

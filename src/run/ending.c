@@ -1,11 +1,13 @@
 /* How a session ends, and what is removed then. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "run/owner_state.h"
+#include "session/history.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "vm/accel.h"
@@ -14,6 +16,7 @@
 
 enum {
 	QUIT_MS = 2000, /* for QEMU to obey `quit` */
+	GONE_MS = 5000, /* for the kernel to end what was killed */
 };
 
 static void set_reason(struct owner *o, const char *sentence)
@@ -159,6 +162,22 @@ void owner_qemu_gone(struct owner *o, int status)
 	}
 }
 
+/*
+ * bubblewrap's end brings the sandbox's: by a signal, so a moment later.  What
+ * QEMU may still write to is removed only when it is gone.
+ */
+static void await_sandbox(struct owner *o)
+{
+	struct pollfd p = { .fd = o->inside_fd, .events = POLLIN };
+
+	if (o->inside_fd < 0)
+		return;
+	if (poll(&p, 1, GONE_MS) == 0)
+		log_event("sandbox", "session", o->s.name, "result",
+			  "lives-on", NULL);
+	close(TAKE_FD(o->inside_fd));
+}
+
 static void end_children(struct owner *o)
 {
 	child_end(&o->qemu_img, false);
@@ -167,6 +186,8 @@ static void end_children(struct owner *o)
 	child_end(&o->slirp, false);
 	child_end(&o->router, false);
 	child_end(&o->tpm, false);
+	child_end(&o->letter, false);
+	await_sandbox(o);
 }
 
 /* Nothing of the session is left but its record, which says why. */
@@ -185,6 +206,9 @@ void owner_clean(struct owner *o)
 		log_error("clean", &e);
 	o->s.ended = clock_wall();
 	o->s.ended_boot_ms = clock_boot_ms();
+	/* Before the record is final: once it is, nobody would add it. */
+	if (history_append(&o->config, &o->s, &e) < 0)
+		log_error("history", &e);
 	owner_save(o);
 	log_event("ended", "session", o->s.name, "user", o->s.user, "machine",
 		  o->s.machine, "state", session_state_name(o->s.state),

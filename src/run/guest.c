@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -11,6 +12,7 @@
 #include "run/owner_state.h"
 #include "sys/clock.h"
 #include "sys/file.h"
+#include "sys/memory.h"
 #include "vm/accel.h"
 #include "vm/gateway.h"
 #include "vm/network.h"
@@ -200,6 +202,8 @@ static void reset(struct owner *o)
 	if (o->vnc >= 0)
 		close(o->vnc);
 	o->info = o->vnc = -1;
+	if (o->inside_fd >= 0)
+		close(TAKE_FD(o->inside_fd));
 	o->inside = 0;
 	o->qmp_ready = o->started = o->vnc_greeted = false;
 	o->vnc_read = 0;
@@ -238,6 +242,9 @@ void guest_on_info(struct owner *o)
 	if (got > 0)
 		buf_add(&o->info_text, piece, (size_t)got);
 	o->inside = sandbox_child_pid(buf_str(&o->info_text));
+	/* Not reaped yet, since its parent writes to us: the pid is its own. */
+	if (o->inside > 0 && o->inside_fd < 0)
+		o->inside_fd = pidfd_open(o->inside, 0);
 	/* bubblewrap writes once more if we close before it has: wait for the
 	 * end of the file. */
 	if (got <= 0) {
@@ -344,6 +351,7 @@ static void on_return(struct owner *o, const struct qmp_message *m)
 			o->s.guest_seen = true;
 			owner_save(o);
 			owner_deadline(o, DEADLINE_LOOK, WATCH_MS);
+			memory_give_back();
 		}
 		break;
 	case ID_VIEWERS:
@@ -473,6 +481,7 @@ void guest_look(struct owner *o)
 	}
 	if (gateway_ensure(&o->st, o->s.origin, o->options, &e) < 0)
 		log_error("gateway", &e);
+	guest_watch_memory(o);
 	if (!o->s.guest_seen && o->qmp.fd >= 0)
 		command(o, "query-blockstats", ID_DISKS);
 	owner_deadline(o, DEADLINE_LOOK,

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -17,6 +16,7 @@
 #include "sys/clock.h"
 #include "sys/core.h"
 #include "sys/file.h"
+#include "sys/memory.h"
 #include "vm/accel.h"
 #include "vm/gateway.h"
 #include "vm/network.h"
@@ -105,10 +105,8 @@ int owner_start_disk(struct owner *o, struct err *e)
 static void begin(struct owner *o)
 {
 	struct err e = ERR_INIT;
-	long long left = o->s.ends_boot_ms - clock_boot_ms();
 
-	if (o->s.ends_boot_ms)
-		owner_deadline(o, DEADLINE_LIFETIME, left > 0 ? left : 1);
+	warning_plan(o);
 	owner_move(o, SESSION_PREPARING, STEP_DISK);
 	owner_deadline(o, DEADLINE_STEP, DISK_MS);
 	if (prepare(o, &e) < 0) {
@@ -158,6 +156,10 @@ static void on_child(struct owner *o)
 		on_words(o);
 		boot_script_ended(o, status);
 	}
+	if (o->letter && child_reaped(o->letter, false, &status)) {
+		o->letter = 0;
+		warning_letter_ended(o, status);
+	}
 	if (o->qemu && child_reaped(o->qemu, false, &status)) {
 		o->qemu = 0;
 		/* Its last words and events may still be in the pipes. */
@@ -195,6 +197,12 @@ static void on_deadline(struct owner *o, enum deadline which)
 		break;
 	case DEADLINE_LIFETIME:
 		owner_stop(o, true, "Its lifetime was over.");
+		break;
+	case DEADLINE_WARNING:
+		warning_give(o);
+		break;
+	case DEADLINE_LETTER:
+		warning_give_up(o);
 		break;
 	case DEADLINE_VIEWER:
 		owner_stop(o, true, "Its viewer has left.");
@@ -281,7 +289,7 @@ static void housekeeping(struct owner *o)
 	if (purge_everything(&o->st, &result, &e) < 0)
 		log_error("purge", &e);
 	/* From here on it waits, for hours: give back what that took. */
-	malloc_trim(0);
+	memory_give_back();
 }
 
 static int open_pipes(struct owner *o, struct err *e)
@@ -385,7 +393,8 @@ int owner_main(int argc, char **argv)
 		.dir = -1, .overlay_fd = -1, .image_fd = -1,
 		.gpu_fd = -1, .signals = -1, .control = -1,
 		.said = -1, .said_write = -1, .info = -1,
-		.network_ready = -1, .network_watch = -1, .tap = -1, .vnc = -1, .qmp = QMP_INIT,
+		.network_ready = -1, .network_watch = -1, .tap = -1, .vnc = -1,
+		.inside_fd = -1, .qmp = QMP_INIT,
 		.order = -1, .seed = -1, .report = -1,
 		.words = BUF_INIT(2 * WORDS_MAX), .info_text = BUF_INIT(4096),
 	};
@@ -394,6 +403,7 @@ int owner_main(int argc, char **argv)
 	for (size_t i = 0; i < OWNER_CLIENTS; i++)
 		o.clients[i] = -1;
 	umask(077);
+	memory_begin_small();
 	if (core_forbid(&e) < 0 || adopt(&o, argc, argv, &e) < 0) {
 		log_error("adopt", &e);
 		return 1;

@@ -15,6 +15,8 @@
 enum deadline {
 	DEADLINE_STEP,	   /* the step under way has taken too long */
 	DEADLINE_LIFETIME, /* the session's end */
+	DEADLINE_WARNING,  /* its user is to be told of that */
+	DEADLINE_LETTER,   /* the mail about it has taken too long */
 	DEADLINE_STOP,	   /* the guest has not powered off: next means */
 	DEADLINE_VIEWER,   /* a one-shot session without a viewer */
 	DEADLINE_LOOK,	   /* time to look again: guest, gateway */
@@ -71,11 +73,13 @@ struct owner {
 	pid_t slirp;
 	pid_t router; /* nsenter and ip, or qemu-bridge-helper */
 	pid_t tpm;
+	pid_t letter; /* which sends the warning */
 
 	bool sandboxed;
 	int info; /* bubblewrap's */
 	struct buf info_text;
-	pid_t inside; /* pid 1 of the sandbox, in our namespace */
+	pid_t inside;  /* pid 1 of the sandbox, in our namespace */
+	int inside_fd; /* the same as a pidfd: readable when all in it is gone */
 	enum network_state network;
 	int network_ready; /* slirp4netns or qemu-bridge-helper speaks here */
 	int network_watch; /* the host's addresses */
@@ -122,6 +126,13 @@ void boot_script_ended(struct owner *o, int status);
 void boot_script_late(struct owner *o);
 void boot_script_close(struct owner *o); /* QEMU has the seed, and runs */
 
+/* run/warning.c: the deadlines of the record's end and of the warning before
+ * it, to be set anew when that moves; and what happens then. */
+void warning_plan(struct owner *o);
+void warning_give(struct owner *o);
+void warning_letter_ended(struct owner *o, int status);
+void warning_give_up(struct owner *o);
+
 /* run/guest.c: QEMU, its monitor and its screen. */
 void guest_start(struct owner *o);
 void guest_on_info(struct owner *o);
@@ -129,6 +140,9 @@ void guest_on_qmp(struct owner *o);
 void guest_on_vnc(struct owner *o);
 void guest_look(struct owner *o);
 void guest_check_running(struct owner *o);
+
+/* run/guest_memory.c */
+void guest_watch_memory(struct owner *o);
 
 /* run/guest_network.c: the way out for the guest.  _prepare: true if QEMU may
  * start; else guest_start() is called again.  _forget: QEMU is gone. */

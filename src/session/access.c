@@ -112,6 +112,7 @@ int access_check(const struct identity *who, enum action action,
 		break;
 	case ACTION_VIEW:
 	case ACTION_STOP:
+	case ACTION_EXTEND:
 		allowed = owner || who->admin;
 		break;
 	case ACTION_OVERSEE:

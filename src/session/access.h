@@ -33,6 +33,7 @@ enum action {
 	ACTION_CREATE,
 	ACTION_VIEW,   /* a session's page, its link to the display */
 	ACTION_STOP,
+	ACTION_EXTEND, /* give it more time */
 	ACTION_MANAGE, /* the list of one's own sessions */
 	ACTION_OVERSEE, /* everyone's sessions and the host's load */
 	ACTION_STOP_ALL,

@@ -174,7 +174,7 @@ int history_append(const struct config *c, const struct session *s,
 
 	line_of(s, &l);
 	value = history_line_value(&l);
-	text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+	text = json_text(value);
 	buf_puts(&line, text ? text : "");
 	buf_putc(&line, '\n');
 	if (!text || buf_failed(&line))

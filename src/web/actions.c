@@ -7,6 +7,7 @@
 #include "run/control.h"
 #include "sys/json.h"
 #include "web/create.h"
+#include "web/extend.h"
 #include "web/mail_login.h"
 #include "web/order.h"
 #include "web/page.h"
@@ -236,6 +237,7 @@ static const struct {
 	bool is_button; /* one with a value of no does not count */
 } actions[] = {
 	{ "session_stop", stop, false },
+	{ "session_extend", extend_session, false },
 	{ "service_purge", stop_all, true },
 	{ "logout", log_out, true },
 	{ "manage", manage_or_show, true },
@@ -250,6 +252,7 @@ static int check_names(const struct form *f, struct err *e)
 		"snapshot_lifetime", "session_stop",  "now",	 "create",
 		"fallback_servers",  "service_purge", "manage",	 "logout",
 		"ticket",	     "mail_me",	      "disk",
+		"session_extend",
 	};
 
 	for (size_t i = 0; i < f->count; i++) {
@@ -304,6 +307,6 @@ int actions_post(struct visit *v, struct err *e)
 		return err_field(e, "create",
 				 "Nothing is asked for: there is none of "
 				 "create, manage, session_stop, "
-				 "service_purge, logout.");
+				 "session_extend, service_purge, logout.");
 	return actions[chosen].act(v, e);
 }

@@ -9,8 +9,8 @@
 
 /*
  * Carry out the one action that the posted fields ask for: create, manage (or
- * machine=monitor), session_stop, service_purge, logout.  ERR_INPUT names an unknown
- * field, a second action, or what is wrong in the values.
+ * machine=monitor), session_stop, session_extend, service_purge, logout.
+ * ERR_INPUT names an unknown field, a second action, or what is wrong in the values.
  */
 MUST_CHECK int actions_post(struct visit *v, struct err *e);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "session/lifetime.h"
 #include "sys/clock.h"
 #include "sys/json.h"
 #include "web/page.h"
@@ -54,7 +55,7 @@ json_t *letter_order_value(const struct letter_order *order)
 }
 
 /* Both parts of letter `name`, with `value` (taken over) in them. */
-static int fill(const struct visit *v, const char *name, json_t *value,
+static int fill(const struct config *c, const char *name, json_t *value,
 		struct letter *ret, struct err *e)
 {
 	AUTO_JSON json_t *letter = value;
@@ -63,10 +64,10 @@ static int fill(const struct visit *v, const char *name, json_t *value,
 	if (!letter)
 		return err_set(e, ERR_SYSTEM, "no memory for a mail");
 	snprintf(file, sizeof(file), "mail_%s.txt", name);
-	if (page_fill(&v->config, file, letter, &ret->text, e) < 0)
+	if (page_fill(c, file, letter, &ret->text, e) < 0)
 		return -1;
 	snprintf(file, sizeof(file), "mail_%s.html", name);
-	return page_fill(&v->config, file, letter, &ret->html, e);
+	return page_fill(c, file, letter, &ret->html, e);
 }
 
 int letter_login(const struct visit *v, const struct ticket *t,
@@ -80,7 +81,7 @@ int letter_login(const struct visit *v, const struct ticket *t,
 	say_duration(v->config.email_link_lifetime, lifetime, sizeof(lifetime));
 	snprintf(ret->subject, sizeof(ret->subject), "%s: your link",
 		 v->config.layout_title);
-	return fill(v, "login",
+	return fill(&v->config, "login",
 		    json_pack("{ss ss ss ss so so}", "title",
 			      v->config.layout_title, "user", t->user,
 			      "lifetime", lifetime, "remote",
@@ -100,12 +101,34 @@ int letter_session(const struct visit *v, const struct session *s,
 		clock_human(s->ends, ends, sizeof(ends));
 	snprintf(ret->subject, sizeof(ret->subject), "%s: your desktop",
 		 v->config.layout_title);
-	return fill(v, "session",
+	return fill(&v->config, "session",
 		    json_pack("{ss ss ss sI sI ss so}", "title",
 			      v->config.layout_title, "user", s->user,
 			      "machine", view_machine_title(s), "cpu",
 			      (json_int_t)s->cpu, "memory_mb",
 			      (json_int_t)s->memory_mb, "ends", ends, "link",
+			      json_sprintf("%s" PAGE_CGI "?session=%s",
+					   s->origin, s->name)),
+		    ret, e);
+}
+
+int letter_ending(const struct config *c, const struct session *s,
+		  struct letter *ret, struct err *e)
+{
+	long long now = clock_boot_ms();
+	bool more = lifetime_offer_s(c, s, now) > 0 || c->snapshot_unlimited;
+	char ends[32];
+	char left[32];
+
+	clock_human(session_ends(s), ends, sizeof(ends));
+	clock_duration(lifetime_left_s(s, now), left, sizeof(left));
+	snprintf(ret->subject, sizeof(ret->subject),
+		 "%s: your desktop ends soon", c->layout_title);
+	return fill(c, "ending",
+		    json_pack("{ss ss ss ss ss sb so}", "title",
+			      c->layout_title, "user", s->user, "machine",
+			      view_machine_title(s), "ends", ends, "left",
+			      left, "can_extend", (int)more, "link",
 			      json_sprintf("%s" PAGE_CGI "?session=%s",
 					   s->origin, s->name)),
 		    ret, e);

@@ -51,6 +51,10 @@ MUST_CHECK int letter_login(const struct visit *v, const struct ticket *t,
 MUST_CHECK int letter_session(const struct visit *v, const struct session *s,
 			      struct letter *ret, struct err *e);
 
+/* That session *s ends soon: for its user. */
+MUST_CHECK int letter_ending(const struct config *c, const struct session *s,
+			     struct letter *ret, struct err *e);
+
 /*
  * {"machine", "cpu", "memory", "time"} for people, of an order, or JSON's
  * null for none.  NULL if no memory.

@@ -5,6 +5,7 @@
 
 #include "session/newest.h"
 #include "sys/json.h"
+#include "web/extend.h"
 #include "web/listing.h"
 #include "web/view.h"
 
@@ -29,6 +30,7 @@ static int decorate(const struct visit *v, json_t *face,
 		{ "url_session",
 		  json_sprintf(PAGE_CGI "?session=%s", s->name) },
 		{ "can_stop", json_boolean(can_stop) },
+		{ "extend", extend_offer(v, s) },
 		{ "running", json_boolean(s->state == SESSION_RUNNING) },
 	};
 	int failed = 0;

@@ -6,6 +6,7 @@
 #include "sys/clock.h"
 #include "sys/json.h"
 #include "vm/display.h"
+#include "web/extend.h"
 #include "web/qr.h"
 #include "web/view.h"
 
@@ -78,15 +79,17 @@ static json_t *ends_text(const struct session *s)
 
 	if (!s->ends)
 		return json_string("When you stop it");
-	clock_human(s->ends, text, sizeof(text));
+	clock_human(session_ends(s), text, sizeof(text));
 	return json_string(text);
 }
 
-static bool may_stop(const struct visit *v, const struct session *s)
+/* A session in a state below `before`. */
+static bool may_stop(const struct visit *v, const struct session *s,
+		     enum session_state before)
 {
 	struct err ignored = ERR_INIT;
 
-	return s->state < SESSION_STOPPING &&
+	return s->state < before &&
 	       access_check(&v->who, ACTION_STOP, s, &ignored) == 0;
 }
 
@@ -104,7 +107,8 @@ static json_t *view_value(const struct visit *v, const struct session *s,
 	bool running = s->state == SESSION_RUNNING;
 
 	return json_pack(
-		"{ss? ss ss ss sb sb sb sb sb so so so so so so sb sb so so so}",
+		"{ss? ss ss ss sb sb sb sb sb so so so so so so sb sb sb so so "
+		"so so}",
 		"notice", s->notice[0] ? s->notice : NULL,
 		"machine_title", view_machine_title(s),
 		"state_title", view_state_title(s),
@@ -120,12 +124,15 @@ static json_t *view_value(const struct visit *v, const struct session *s,
 		"started_text", view_started(s),
 		"ends_text", ends_text(s),
 		"time_left", view_time_left(s),
-		"can_stop", may_stop(v, s),
+		"can_stop", may_stop(v, s, SESSION_STOPPING),
+		"can_stop_now", s->state == SESSION_STOPPING &&
+			may_stop(v, s, SESSION_ENDED),
 		"confirm_stop", confirm,
 		"url_stop", json_sprintf(PAGE_CGI "?session=%s&confirm=stop",
 					 s->name),
 		"url_self", json_sprintf(PAGE_CGI "?session=%s", s->name),
-		"technical", technical(s));
+		"technical", technical(s),
+		"extend", extend_offer(v, s));
 }
 
 static int refresh_of(const struct session *s, bool confirm)

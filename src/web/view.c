@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "session/lifetime.h"
 #include "sys/clock.h"
 
 static const char *const step_ids[] = {
@@ -86,7 +87,10 @@ const char *view_state_text(const struct session *s)
 	case SESSION_BOOTING:
 		return "The virtual machine is being switched on.";
 	case SESSION_RUNNING:
-		return "Press Connect to see it in a new tab.";
+		return session_is_ending(s) ?
+			       "It ends soon: copy your results to a safe "
+			       "place." :
+			       "Press Connect to see it in a new tab.";
 	case SESSION_STOPPING:
 		return "It is being switched off.";
 	case SESSION_ENDED:
@@ -194,7 +198,6 @@ json_t *view_time_left(const struct session *s)
 
 	if (!s->ends || session_is_final(s))
 		return json_null();
-	clock_duration((s->ends_boot_ms - clock_boot_ms()) / 1000, text,
-		       sizeof(text));
+	clock_duration(lifetime_left_s(s, clock_boot_ms()), text, sizeof(text));
 	return json_string(text);
 }

@@ -30,6 +30,7 @@ static const struct {
 static int refuse_actions(const struct form *query, struct err *e)
 {
 	static const char *const names[] = { "create", "session_stop",
+					     "session_extend",
 					     "service_purge" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)

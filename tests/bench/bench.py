@@ -199,7 +199,7 @@ def memory():
     pss = owner_pss(name)
     stop("bench", name)
     print(f"{'Memory of a session besides QEMU (PSS)':44s} {pss:9d} kB "
-          f"(goal: at most 500)", flush=True)
+          f"(goal: at most 300)", flush=True)
 
 
 def fake_records(count):

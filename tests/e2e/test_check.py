@@ -188,6 +188,12 @@ class Check(Site):
         self.options["dir_cfg"] = self.dir / "none/below"
         self.assert_found(f"^error: dir_cfg: user {USER} cannot make ")
 
+    def test_a_history_that_cannot_be_made_is_told(self):
+        self.options["dir_history"] = self.dir / "sessions/history"
+        self.assert_found(r"^ok: dir_history .*/history \(the first session")
+        self.options["dir_history"] = self.dir / "none/history"
+        self.assert_found(f"^warning: dir_history: user {USER} cannot make ")
+
     def test_a_wrong_or_missing_template_is_told(self):
         page = self.dir / "html/desktop/manage.html"
         page.write_text("<p title={{title}}>x</p>\n")

@@ -36,36 +36,37 @@ static void the_matrix_of_users_actions_and_sessions_holds(void **state)
 		const char *user;
 		bool admin;
 		const char *owner; /* of the session; NULL: about none */
-		/* create, view, stop, manage, oversee, stop all */
-		enum err_code answer[6];
+		/* create, view, stop, manage, oversee, stop all, extend */
+		enum err_code answer[7];
 	} table[] = {
-		{ "ann", false, "ann", { OK, OK, OK, OK, NO, NO } },
-		{ "ann", false, "bob", { OK, NO, NO, OK, NO, NO } },
-		{ "ann", false, NULL, { OK, NO, NO, OK, NO, NO } },
-		{ "bob", false, "ann", { OK, NO, NO, OK, NO, NO } },
-		{ "root", true, "ann", { OK, OK, OK, OK, OK, OK } },
-		{ "root", true, "root", { OK, OK, OK, OK, OK, OK } },
-		{ "root", true, NULL, { OK, OK, OK, OK, OK, OK } },
+		{ "ann", false, "ann", { OK, OK, OK, OK, NO, NO, OK } },
+		{ "ann", false, "bob", { OK, NO, NO, OK, NO, NO, NO } },
+		{ "ann", false, NULL, { OK, NO, NO, OK, NO, NO, NO } },
+		{ "bob", false, "ann", { OK, NO, NO, OK, NO, NO, NO } },
+		{ "root", true, "ann", { OK, OK, OK, OK, OK, OK, OK } },
+		{ "root", true, "root", { OK, OK, OK, OK, OK, OK, OK } },
+		{ "root", true, NULL, { OK, OK, OK, OK, OK, OK, OK } },
 		/* nobody, also where a flag or a session says otherwise */
-		{ "", false, "ann", { WHO, WHO, WHO, WHO, WHO, WHO } },
-		{ "", false, "", { WHO, WHO, WHO, WHO, WHO, WHO } },
-		{ "", true, "ann", { WHO, WHO, WHO, WHO, WHO, WHO } },
+		{ "", false, "ann", { WHO, WHO, WHO, WHO, WHO, WHO, WHO } },
+		{ "", false, "", { WHO, WHO, WHO, WHO, WHO, WHO, WHO } },
+		{ "", true, "ann", { WHO, WHO, WHO, WHO, WHO, WHO, WHO } },
 		/* names that are parts, patterns or look-alikes of others */
-		{ "an", false, "ann", { OK, NO, NO, OK, NO, NO } },
-		{ "anna", false, "ann", { OK, NO, NO, OK, NO, NO } },
-		{ "joanna", false, "ann", { OK, NO, NO, OK, NO, NO } },
-		{ "Ann", false, "ann", { OK, NO, NO, OK, NO, NO } },
-		{ "a.n", false, "ann", { OK, NO, NO, OK, NO, NO } },
-		{ ".*", false, "ann", { OK, NO, NO, OK, NO, NO } },
-		{ "*", false, "ann", { OK, NO, NO, OK, NO, NO } },
-		{ "ann ", false, "ann", { OK, NO, NO, OK, NO, NO } },
-		{ "ann", false, "ann ", { OK, NO, NO, OK, NO, NO } },
-		{ "ann", false, "", { OK, NO, NO, OK, NO, NO } },
-		{ "\303\251", false, "e\314\201", { OK, NO, NO, OK, NO, NO } },
+		{ "an", false, "ann", { OK, NO, NO, OK, NO, NO, NO } },
+		{ "anna", false, "ann", { OK, NO, NO, OK, NO, NO, NO } },
+		{ "joanna", false, "ann", { OK, NO, NO, OK, NO, NO, NO } },
+		{ "Ann", false, "ann", { OK, NO, NO, OK, NO, NO, NO } },
+		{ "a.n", false, "ann", { OK, NO, NO, OK, NO, NO, NO } },
+		{ ".*", false, "ann", { OK, NO, NO, OK, NO, NO, NO } },
+		{ "*", false, "ann", { OK, NO, NO, OK, NO, NO, NO } },
+		{ "ann ", false, "ann", { OK, NO, NO, OK, NO, NO, NO } },
+		{ "ann", false, "ann ", { OK, NO, NO, OK, NO, NO, NO } },
+		{ "ann", false, "", { OK, NO, NO, OK, NO, NO, NO } },
+		{ "\303\251", false, "e\314\201", { OK, NO, NO, OK, NO, NO, NO } },
 	};
 	static const enum action actions[] = {
 		ACTION_CREATE, ACTION_VIEW,    ACTION_STOP,
 		ACTION_MANAGE, ACTION_OVERSEE, ACTION_STOP_ALL,
+		ACTION_EXTEND,
 	};
 
 	(void)state;

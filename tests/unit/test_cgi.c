@@ -598,6 +598,11 @@ static void a_wrong_field_is_named_and_nothing_starts(void **state)
 		{ "user=ann&machine=good.img", "create" },
 		{ "user=ann&machine=good.img&create=no", "create" },
 		{ "session_stop=a&now=perhaps&user=ann", "now" },
+		{ "session_extend=a&snapshot_lifetime=-1", "snapshot_lifetime" },
+		{ "session_extend=a&snapshot_lifetime=1e9", "snapshot_lifetime" },
+		{ "session_extend=a&snapshot_lifetime=99999999999999999999",
+		  "snapshot_lifetime" },
+		{ "session_extend=a&session_stop=a", "session_extend" },
 	};
 
 	(void)state;
@@ -926,6 +931,55 @@ static void stopping_needs_the_right_user(void **state)
 	forget_session(&s, lock);
 }
 
+static void extending_needs_the_right_user(void **state)
+{
+	static const char *const nowhere[] = {
+		"session_extend=..%2Fqwd-more&user=ann",
+		"session_extend=%2Fqwd-more&user=ann",
+		"session_extend=..&user=ann",
+		"session_extend=qwd-more%00&user=ann",
+		"session_extend=&user=ann",
+		"session_extend=qwd-other&user=ann",
+	};
+	struct session s;
+	int lock = make_session(&s, "qwd-more", "ann", SESSION_RUNNING);
+	struct session back;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	expect_error(&(struct ask){ .method = "POST",
+				    .body = "session_extend=qwd-more" },
+		     401, "not-logged-in", NULL);
+	expect_error(&(struct ask){ .method = "POST",
+				    .body = "session_extend=qwd-more&user=bob" },
+		     403, "forbidden", NULL);
+	expect_error(&(struct ask){ .query = "session_extend=qwd-more" }, 405,
+		     "method-not-allowed", NULL);
+	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++) {
+		AUTO_ANSWER struct answer a;
+
+		visit(&(struct ask){ .method = "POST", .body = nowhere[i] },
+		      &a);
+		if (a.status != 404 && a.status != 400)
+			fail_msg("%s: %d", nowhere[i], a.status);
+	}
+	assert_int_equal(store_read(&store, "qwd-more", &back, &e), 0);
+	assert_int_equal(back.ends_boot_ms, s.ends_boot_ms);
+	forget_session(&s, lock);
+}
+
+static void extending_what_has_ended_is_refused(void **state)
+{
+	struct session s;
+	int lock = make_session(&s, "qwd-over", "ann", SESSION_ENDED);
+
+	(void)state;
+	expect_error(&(struct ask){ .method = "POST",
+				    .body = "session_extend=qwd-over&user=ann" },
+		     409, "conflict", NULL);
+	forget_session(&s, lock);
+}
+
 static void stopping_what_has_ended_is_no_error(void **state)
 {
 	struct session s;
@@ -1088,6 +1142,8 @@ int main(void)
 		cmocka_unit_test(
 			the_guest_step_is_shown_only_if_it_was_observed),
 		cmocka_unit_test(stopping_needs_the_right_user),
+		cmocka_unit_test(extending_needs_the_right_user),
+		cmocka_unit_test(extending_what_has_ended_is_refused),
 		cmocka_unit_test(stopping_what_has_ended_is_no_error),
 		cmocka_unit_test(the_list_holds_ones_own_sessions),
 		cmocka_unit_test(a_damaged_record_breaks_nothing_else),

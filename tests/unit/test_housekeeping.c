@@ -18,8 +18,10 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "scratch.h"
 #include "session/admission.h"
+#include "session/history.h"
 #include "session/housekeeping.h"
 #include "sys/clock.h"
 #include "vm/overlay.h"
@@ -65,6 +67,9 @@ static int open_store(void **state)
 	snapshots = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	snprintf(path, sizeof(path), "%s/store", base);
 	if (config_set(&config, "dir_cfg", path, &e) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/history", base);
+	if (config_set(&config, "dir_history", path, &e) < 0)
 		return -1;
 	return store_open(&config, &st, &e);
 }
@@ -213,6 +218,53 @@ static void a_session_of_another_boot_says_so(void **state)
 	assert_string_equal(s.boot_id, boot_id);
 	/* Shown for ten minutes from now on. */
 	check_result(0, 0, 0, 0);
+}
+
+static int count_line(const struct history_line *line, void *arg,
+		      struct err *e)
+{
+	(void)e;
+	assert_string_equal(line->session, A);
+	assert_string_equal(line->state, "failed");
+	++*(size_t *)arg;
+	return 0;
+}
+
+static void a_dead_session_is_in_the_history_once(void **state)
+{
+	struct session s = session_named(A, SESSION_RUNNING);
+	struct err e = ERR_INIT;
+	size_t damaged = 1;
+	size_t count = 0;
+
+	(void)state;
+	make_session(&s);
+	check_result(1, 0, 1, 0);
+	check_result(0, 0, 0, 0);
+	assert_int_equal(history_read(&config, count_line, &count, &damaged,
+				      &e),
+			 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(damaged, 0);
+}
+
+static void a_history_that_cannot_be_written_keeps_nothing_alive(void **state)
+{
+	struct session s = session_named(A, SESSION_RUNNING);
+	struct purge_result r;
+	struct err e = ERR_INIT;
+	int fd = open(config.dir_history, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	make_session(&s);
+	assert_int_equal(housekeeping_purge(&st, &r, &e), -1);
+	assert_true(text_starts(e.msg, "dir_history: "));
+	assert_int_equal(r.failed, 1);
+	assert_int_equal(read_back(A).state, SESSION_FAILED);
+	assert_false(exists(snapshots, A ".qcow2"));
+	check_result(0, 0, 0, 0); /* it is said once */
 }
 
 static void an_end_keeps_its_reason(void **state)
@@ -764,6 +816,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_session_without_owner_is_failed_and_its_things_go),
 		T(a_session_of_another_boot_says_so),
+		T(a_dead_session_is_in_the_history_once),
+		T(a_history_that_cannot_be_written_keeps_nothing_alive),
 		T(an_end_keeps_its_reason),
 		T(a_session_that_ended_long_ago_is_forgotten),
 		T(the_wall_clock_forgets_nobody),

@@ -746,7 +746,7 @@ static void an_end_is_shown_as_it_was(void **state)
 	assert_string_equal(back.reason, "Stopped by its user.");
 }
 
-/* A reader never sees a half-written record, nor a session that has ended in
+/* RR3: a reader never sees a half-written record, nor a session that has ended in
  * good order as failed. */
 /* RR3, P10 */
 static void a_reader_sees_whole_records_while_they_are_written(void **state)

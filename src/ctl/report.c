@@ -1,0 +1,227 @@
+/* qwdctl report: the sessions that have ended, and the sums for each user. */
+#include "ctl/ctl.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "ctl/service_store.h"
+#include "ctl/table.h"
+#include "session/history.h"
+#include "sys/clock.h"
+#include "sys/json.h"
+
+enum { DAY_S = 86400 };
+
+struct report {
+	long long since; /* wall clock; a session counts by its end */
+	long long until; /* that moment is not within */
+	const char *user; /* NULL: all */
+	bool json;
+
+	json_t *sessions; /* an array of lines */
+	json_t *users;	  /* {NAME: sums} */
+	struct table table;
+};
+
+static int usage(const char *what)
+{
+	fprintf(stderr,
+		"qwdctl report: %s\n"
+		"Usage: qwdctl report [--since=DAY] [--until=DAY] "
+		"[--user=NAME] [--json]\n",
+		what);
+	return CTL_USAGE;
+}
+
+/* The value of --NAME=VALUE or --NAME VALUE; NULL if it is another option. */
+static const char *value_of(const char *name, int argc, char **argv, int *i)
+{
+	size_t len = strlen(name);
+
+	if (strncmp(argv[*i], name, len) != 0)
+		return NULL;
+	if (argv[*i][len] == '=')
+		return argv[*i] + len + 1;
+	if (argv[*i][len] || *i + 1 >= argc)
+		return NULL;
+	return argv[++*i];
+}
+
+static int read_arguments(int argc, char **argv, struct report *r)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *value;
+
+		if (strcmp(argv[i], "--json") == 0) {
+			r->json = true;
+		} else if ((value = value_of("--since", argc, argv, &i))) {
+			if (!clock_read(value, &r->since))
+				return usage("a day is as in 2026-11-25");
+		} else if ((value = value_of("--until", argc, argv, &i))) {
+			if (!clock_read(value, &r->until))
+				return usage("a day is as in 2026-11-25");
+			if (strlen(value) == strlen("2026-11-25"))
+				r->until += DAY_S;
+		} else if ((value = value_of("--user", argc, argv, &i))) {
+			if (!session_user_ok(value))
+				return usage("no user can have this name");
+			r->user = value;
+		} else {
+			return usage("there are only --since, --until, --user, "
+				     "each with a value, and --json");
+		}
+	}
+	return CTL_DONE;
+}
+
+/* ---- Sums ---- */
+
+static json_int_t sum_of(const json_t *sums, const char *key)
+{
+	return json_integer_value(json_object_get(sums, key));
+}
+
+static int add_sums(struct report *r, const struct history_line *line)
+{
+	json_t *sums = json_object_get(r->users, line->user);
+	AUTO_JSON json_t *more = json_pack(
+		"{sI sI sI sI}", "sessions", sum_of(sums, "sessions") + 1,
+		"seconds", sum_of(sums, "seconds") + line->seconds,
+		"core_seconds",
+		sum_of(sums, "core_seconds") + line->seconds * line->cpu,
+		"memory_mb_seconds",
+		sum_of(sums, "memory_mb_seconds") +
+			line->seconds * line->memory_mb);
+
+	return !more ? -1 : json_object_set(r->users, line->user, more);
+}
+
+static void add_row(struct report *r, const struct history_line *line)
+{
+	char ended[32];
+	char life[32];
+
+	clock_human(line->ended, ended, sizeof(ended));
+	clock_duration(line->seconds, life, sizeof(life));
+	table_add(&r->table, ended);
+	table_add(&r->table, line->user);
+	table_add(&r->table, line->machine);
+	table_add(&r->table, life);
+	table_addf(&r->table, "%lld", line->cpu);
+	table_addf(&r->table, "%lld MB", line->memory_mb);
+	table_add(&r->table, line->state);
+	table_add(&r->table, line->reason);
+}
+
+static int take_line(const struct history_line *line, void *arg, struct err *e)
+{
+	struct report *r = arg;
+	int failed;
+
+	if (line->ended < r->since || line->ended >= r->until ||
+	    (r->user && strcmp(r->user, line->user) != 0))
+		return 0;
+	failed = add_sums(r, line);
+	if (r->json)
+		failed |= json_array_append_new(r->sessions,
+						history_line_value(line));
+	else
+		add_row(r, line);
+	return failed ? err_set(e, ERR_SYSTEM, "no memory") : 0;
+}
+
+/* ---- Output ---- */
+
+static int print_json(const struct report *r, size_t damaged)
+{
+	AUTO_JSON json_t *value =
+		json_pack("{sO sO sI}", "sessions", r->sessions, "users",
+			  r->users, "damaged", (json_int_t)damaged);
+
+	if (value && json_dumpf(value, stdout, JSON_INDENT(2)) == 0 &&
+	    putchar('\n') != EOF && fflush(stdout) == 0)
+		return CTL_DONE;
+	fprintf(stderr, "qwdctl report: cannot print\n");
+	return CTL_FAILED;
+}
+
+static void print_users(const struct report *r)
+{
+	AUTO_TABLE struct table t = { .columns = 4 };
+	const char *user;
+	json_t *sums;
+
+	table_add(&t, "USER");
+	table_add(&t, "SESSIONS");
+	table_add(&t, "HOURS");
+	table_add(&t, "CORE HOURS");
+	json_object_foreach(r->users, user, sums) {
+		table_add(&t, user);
+		table_addf(&t, "%lld", sum_of(sums, "sessions"));
+		table_addf(&t, "%.1f", (double)sum_of(sums, "seconds") / 3600);
+		table_addf(&t, "%.1f",
+			   (double)sum_of(sums, "core_seconds") / 3600);
+	}
+	printf("\n");
+	table_print(&t, 0, stdout);
+}
+
+static int print_text(const struct report *r, size_t damaged)
+{
+	if (damaged)
+		fprintf(stderr, "qwdctl report: %zu lines of the history "
+				"cannot be read\n",
+			damaged);
+	if (!json_object_size(r->users)) {
+		printf("No session has ended.\n");
+		return CTL_NOTHING;
+	}
+	table_print(&r->table, 0, stdout);
+	print_users(r);
+	return fflush(stdout) == 0 ? CTL_DONE : CTL_FAILED;
+}
+
+/* The history is private to the service's user: root becomes that first. */
+static int gather(const struct config *c, struct report *r, size_t *damaged,
+		  struct err *e)
+{
+	AUTO_STORE struct store store = STORE_INIT;
+
+	if (!r->sessions || !r->users)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	if (service_store_open(c, &store, e) < 0)
+		return -1;
+	return history_read(c, take_line, r, damaged, e);
+}
+
+int ctl_report(const struct config *c, int argc, char **argv)
+{
+	static const char *const titles[] = {
+		"ENDED", "USER",   "MACHINE", "LIFE",
+		"CORES", "MEMORY", "STATE",   "REASON",
+	};
+	struct report r = { .until = INT64_MAX,
+			    .table = { .columns = ARRAY_LEN(titles) } };
+	int status = read_arguments(argc, argv, &r);
+	struct err e = ERR_INIT;
+	size_t damaged = 0;
+
+	if (status != CTL_DONE)
+		return status;
+	r.sessions = json_array();
+	r.users = json_object();
+	for (size_t i = 0; i < ARRAY_LEN(titles); i++)
+		table_add(&r.table, titles[i]);
+	if (gather(c, &r, &damaged, &e) < 0) {
+		fprintf(stderr, "qwdctl report: %s\n", e.msg);
+		status = CTL_FAILED;
+	} else {
+		status = r.json ? print_json(&r, damaged) :
+				  print_text(&r, damaged);
+	}
+	table_release(&r.table);
+	json_decref(r.sessions);
+	json_decref(r.users);
+	return status;
+}
