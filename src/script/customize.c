@@ -31,26 +31,30 @@ static int hold(const struct buf *text, struct err *e)
 	return TAKE_FD(fd);
 }
 
-/* The last line that libguestfs's programs have written, for people: without
- * what could be a secret. */
+/* All that libguestfs's programs have written goes to the log, and their first
+ * error is for people: unless a secret is in it. */
 static int say(const struct work *w, const char *what, struct buf *words,
 	       struct err *e)
 {
 	const char *password = w->facts.value[SYMBOL_PW];
-	char *text = words->len ? text_trim(words->data) : NULL;
-	char *line = text ? strrchr(text, '\n') : NULL;
+	char *text = words->len ? words->data : NULL;
+	const char *line;
+	size_t len;
 
 	if (password && *password && text && strstr(text, password))
-		text = line = NULL;
-	if (text && !line)
-		line = text - 1;
-	for (char *c = line ? line + 1 : NULL; c && *c; c++)
-		if (*c < ' ' || *c > '~')
+		text = NULL;
+	for (char *c = text; c && *c; c++)
+		if (*c != '\n' && (*c < ' ' || *c > '~'))
 			*c = '?';
-	if (line)
-		fprintf(stderr, "%s\n", line + 1);
-	return err_set(e, ERR_INPUT, "%s%s%.*s", what, line ? ": " : "",
-		       WORD_MAX, line ? line + 1 : "");
+	line = text ? strstr(text, "error: ") : NULL;
+	if (text)
+		fprintf(stderr, "%s\n", text);
+	if (!line)
+		return err_set(e, ERR_INPUT, "%s", what);
+	line += strlen("error: ");
+	len = strcspn(line, "\n");
+	return err_set(e, ERR_INPUT, "%s: %.*s", what,
+		       (int)(len < WORD_MAX ? len : WORD_MAX), line);
 }
 
 /* ---- libguestfs's appliance ---- */

@@ -63,8 +63,10 @@ def make_disk(directory):
     with open(disk, "r+b") as f, open(part, "rb") as p:
         f.seek(begin)
         shutil.copyfileobj(p, f)
-        # The second entry of the MBR's table: Linux, from there to the end.
-        f.seek(446 + 16)
+        # The MBR's table: nothing (parted does not take the ISO's own entry,
+        # which begins at 0), and Linux, from there to the end.
+        f.seek(446)
+        f.write(bytes(16))
         f.write(bytes((0, 0xFE, 0xFF, 0xFF, 0x83, 0xFE, 0xFF, 0xFF)))
         f.write((begin // 512).to_bytes(4, "little") + (64 << 11).to_bytes(4, "little"))
     run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", disk, f"{directory}/disk.qcow2")
