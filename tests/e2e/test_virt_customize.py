@@ -21,6 +21,7 @@ TOOLS = shutil.which("virt-customize") and glob.glob("/boot/vmlinuz-*")
 # --firstboot has put into it.
 FIRSTBOOT = """#!/bin/sh
 cat etc/hostname etc/motd 2>/dev/null
+echo
 for script in usr/lib/virt-sysprep/scripts/*; do
     sh "$script"
 done
