@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "run/owner_state.h"
+#include "run/stray.h"
 #include "session/history.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -196,6 +197,8 @@ void owner_clean(struct owner *o)
 	struct err e = ERR_INIT;
 
 	end_children(o);
+	if (stray_end(&o->st, o->s.name, &e) < 0)
+		log_error("clean", &e);
 	if (o->s.state == SESSION_FAILED && o->words.len)
 		log_words(o);
 	if (gateway_revoke(&o->st, o->s.name, &e) < 0)

@@ -52,8 +52,14 @@ static int open_ends(struct ends *ends, struct err *e)
 		close(ends->qmp[1]);
 		return err_sys(e, "pipe");
 	}
-	fcntl(ends->info[0], F_SETFL, O_NONBLOCK);
-	return 0;
+	if (fcntl(ends->info[0], F_SETFL, O_NONBLOCK) == 0)
+		return 0;
+	err_sys(e, "fcntl");
+	for (int i = 0; i < 2; i++) {
+		close(ends->qmp[i]);
+		close(ends->info[i]);
+	}
+	return -1;
 }
 
 /* Everything inside of the sandbox but for QEMU itself. */

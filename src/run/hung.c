@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "run/control.h"
+#include "run/stray.h"
 #include "sys/child.h"
 #include "sys/clock.h"
 
@@ -29,29 +29,6 @@ static bool is_overdue(const struct store *st, const struct session *s)
 	return end > 0 && clock_boot_ms() - end > grace;
 }
 
-/* Has process `pid` the session's lock open?  proc(5), /proc/PID/fd. */
-static bool has_lock(const struct store *st, const char *name, pid_t pid)
-{
-	struct stat lock;
-	struct stat open_file;
-	char path[64];
-	const struct dirent *entry;
-	bool found = false;
-	DIR *dir;
-
-	if (fstatat(st->locks, name, &lock, AT_SYMLINK_NOFOLLOW) < 0)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	while (dir && !found && (entry = readdir(dir)) != NULL)
-		found = fstatat(dirfd(dir), entry->d_name, &open_file, 0) == 0 &&
-			open_file.st_dev == lock.st_dev &&
-			open_file.st_ino == lock.st_ino;
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
 /* 1 if it was killed, 0 if there is none to be killed, -1. */
 static int end_owner(const struct store *st, const char *name, struct err *e)
 {
@@ -67,7 +44,7 @@ static int end_owner(const struct store *st, const char *name, struct err *e)
 		return errno == ESRCH ? 0 : err_sys(e, "pidfd_open");
 	/* Looked at through its number, but after the handle was taken: if it
 	 * is the owner now, the handle is the owner's. */
-	if (!has_lock(st, name, pid))
+	if (!stray_is_owner(pid, name) || !store_is_alive(st, name))
 		return 0;
 	log_event("owner-hangs", "session", name, "message",
 		  "it is killed: its session should have ended", NULL);

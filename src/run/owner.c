@@ -309,10 +309,10 @@ static int open_pipes(struct owner *o, struct err *e)
 		return err_sys(e, "signalfd");
 	if (pipe2(said, O_CLOEXEC) < 0)
 		return err_sys(e, "pipe");
-	fcntl(said[0], F_SETFL, O_NONBLOCK);
 	o->said = said[0];
 	o->said_write = said[1];
-	return 0;
+	return fcntl(o->said, F_SETFL, O_NONBLOCK) < 0 ? err_sys(e, "fcntl") :
+							 0;
 }
 
 static void live(struct owner *o)

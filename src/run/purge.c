@@ -4,13 +4,14 @@
 #include "auth/throttle.h"
 #include "auth/ticket.h"
 #include "run/hung.h"
+#include "run/stray.h"
 #include "vm/gateway.h"
 
 int purge_everything(const struct store *st, struct purge_result *ret,
 		     struct err *e)
 {
 	struct err failures[] = { ERR_INIT, ERR_INIT, ERR_INIT, ERR_INIT,
-				  ERR_INIT, ERR_INIT };
+				  ERR_INIT, ERR_INIT, ERR_INIT };
 	size_t logins = 0;
 	size_t counts = 0;
 	size_t tickets = 0;
@@ -18,6 +19,7 @@ int purge_everything(const struct store *st, struct purge_result *ret,
 
 	/* First: then the next one finds their sessions dead. */
 	(void)!hung_end(st, &failures[5]);
+	(void)!stray_end(st, NULL, &failures[6]);
 	(void)!housekeeping_purge(st, ret, &failures[0]);
 	(void)!login_purge(st, &logins, &failures[1]);
 	tokens = gateway_clean(st, &failures[2]);

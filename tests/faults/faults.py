@@ -37,7 +37,7 @@ ERRNOS = ("ENOSPC", "EMFILE", "ENOMEM", "EIO", "EACCES")
 SOUND = {
     "brk", "close", "exit_group", "rt_sigreturn", "getpid", "getppid", "getuid",
     "geteuid", "getgid", "getegid", "umask", "set_tid_address",
-    "set_robust_list", "alarm", "munmap",
+    "set_robust_list", "alarm", "munmap", "kill",
 }  # fmt: skip
 
 # early: before main(), where there is nobody yet to be careful.
@@ -224,6 +224,7 @@ def main():
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--kinds", default=",".join(("kill", "malloc", *ERRNOS)))
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--again", type=pathlib.Path, help="log: what failed there")
     options = parser.parse_args()
     for name in list(SCENARIOS):
         if options.only and not any(word in name for word in options.only):
@@ -235,6 +236,11 @@ def main():
     if options.list:
         print(*points, sep="\n")
         return 0
+    if options.again:
+        failed = re.findall(r"^# (.*?): (\w+) (\w*) (\d+): ",
+                            options.again.read_text(), re.M)  # fmt: skip
+        failed = {(name, kind, call, int(number)) for name, kind, call, number in failed}
+        points = [p for p in points if tuple(p[:4]) in failed]
     print(f"# {len(points)} points; seed {options.seed}", flush=True)
     if options.seconds:
         points = interleave(points, options.seed)

@@ -9,6 +9,7 @@ import pathlib
 import re
 import signal
 import socket
+import subprocess
 import time
 
 from place import CGI, CTL, Problem, eventually
@@ -198,9 +199,21 @@ class Owner(Scenario):
         if process.poll() is not None:
             return
         record = place.record(self.session)
-        if record and record["state"] == "running":
-            place.greet(self.session)
-        place.ctl("stop", self.session, "--now", "--yes", check=False)
+        try:
+            if record and record["state"] == "running":
+                place.greet(self.session)
+        except Problem:
+            # Unless it has been killed in this moment.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(2)
+            if process.returncode is None:
+                raise
+        # The one that fails may be the answer to this.
+        for _ in range(3):
+            if process.poll() is None:
+                place.ctl("stop", self.session, "--now", "--yes", check=False)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(5)
 
     def settle(self):
         if self.place.lives(self.session):

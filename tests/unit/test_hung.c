@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -17,6 +18,7 @@
 #include "run/control.h"
 #include "run/hung.h"
 #include "run/purge.h"
+#include "run/stray.h"
 #include "scratch.h"
 #include "sys/clock.h"
 
@@ -83,22 +85,44 @@ static int make_lock(void)
 	return fd;
 }
 
-/* An owner that hangs: has lock and control socket, and never looks up. */
-static pid_t start_owner(int lock, int control)
+/* This program as an owner that hangs: has lock and control socket, leaves no
+ * core, as owners do, and never looks up. */
+static int be_owner(int control)
 {
+	struct err e = ERR_INIT;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_DUMPABLE, 0);
+	if (control_adopt(control, &e) < 0)
+		return 1;
+	raise(SIGSTOP);
+	return 0;
+}
+
+static pid_t start_owner_of(const char *name, int lock, int control)
+{
+	char text[2][16];
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		struct err e = ERR_INIT;
+		char *const argv[] = { (char *)"owner",
+				       (char *)"--session-owner", (char *)name,
+				       text[0], text[1], NULL };
 
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (fcntl(lock, F_GETFD) < 0 || control_adopt(control, &e) < 0)
-			_exit(1);
-		raise(SIGSTOP);
-		_exit(0);
+		snprintf(text[0], sizeof(text[0]), "%d", lock);
+		snprintf(text[1], sizeof(text[1]), "%d", control);
+		fcntl(lock, F_SETFD, 0);
+		fcntl(control, F_SETFD, 0);
+		execv("/proc/self/exe", argv);
+		_exit(1);
 	}
 	return pid;
+}
+
+static pid_t start_owner(int lock, int control)
+{
+	return start_owner_of(A, lock, control);
 }
 
 static void await_stop(pid_t pid)
@@ -219,8 +243,78 @@ static void a_stranger_behind_the_socket_survives(void **state)
 	assert_int_equal(hung_end(&st, &e), 0);
 	check_lives(pid);
 	end(pid);
+	/* Nor the owner of another session. */
+	pid = start_owner_of("svc-bbbbbbbbbbbbbbbbbbbb", control, control);
+	await_stop(pid);
+	assert_int_equal(hung_end(&st, &e), 0);
+	check_lives(pid);
+	end(pid);
 	close(lock);
 	close(control);
+}
+
+/* ---- Guests without an owner ---- */
+
+static pid_t start_guest(const char *name)
+{
+	char guest[80];
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char *const argv[] = { (char *)"/usr/bin/sleep", (char *)"600",
+				       NULL };
+		char *const shell[] = { (char *)"sh", (char *)"-c",
+					(char *)"kill -STOP $$; :",
+					(char *)"-name", guest, NULL };
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		snprintf(guest, sizeof(guest), "guest=%s", name);
+		if (name[0])
+			execv("/bin/sh", shell);
+		execv(argv[0], argv);
+		_exit(1);
+	}
+	if (name[0])
+		await_stop(pid);
+	return pid;
+}
+
+static void check_killed(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, WNOHANG), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+}
+
+/* RR4: bubblewrap was killed before its other half had bound itself to it. */
+static void a_guest_whose_owner_is_dead_is_killed(void **state)
+{
+	struct purge_result result;
+	struct err e = ERR_INIT;
+	pid_t dead = start_guest(A);
+	pid_t living = start_guest("svc-bbbbbbbbbbbbbbbbbbbb");
+	pid_t strange = start_guest("other-aaaaaaaaaaaaaaaaaaaa");
+	pid_t none = start_guest("");
+	int lock = openat(st.locks, "svc-bbbbbbbbbbbbbbbbbbbb",
+			  O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)state;
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	if (purge_everything(&st, &result, &e) < 0)
+		fail_msg("%s", e.msg);
+	check_killed(dead);
+	check_lives(living);
+	check_lives(strange);
+	check_lives(none);
+	/* Its owner, who holds the lock, may end it by its name. */
+	assert_int_equal(stray_end(&st, "svc-bbbbbbbbbbbbbbbbbbbb", &e), 1);
+	check_killed(living);
+	end(strange);
+	end(none);
+	close(lock);
 }
 
 /* RR9: the owner's number is used again, and what has it now survives. */
@@ -284,7 +378,7 @@ static void a_session_without_a_socket_is_an_error_and_no_more(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		T(an_owner_that_hangs_past_the_end_is_killed),
@@ -292,7 +386,10 @@ int main(void)
 		T(a_stranger_behind_the_socket_survives),
 		T(who_has_got_the_owners_number_survives),
 		T(a_session_without_a_socket_is_an_error_and_no_more),
+		T(a_guest_whose_owner_is_dead_is_killed),
 	};
 
+	if (argc == 5 && strcmp(argv[1], "--session-owner") == 0)
+		return be_owner((int)strtol(argv[4], NULL, 10));
 	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
