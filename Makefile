@@ -217,7 +217,7 @@ packages-%:
 packages:
 	@tests/packages/install build run guests check
 
-CHECKS := unit lint asan valgrind fuzz e2e
+CHECKS := unit lint asan valgrind fuzz faults e2e
 
 .PHONY: check $(CHECKS:%=check-%) check-long bench
 check: packages
@@ -321,6 +321,7 @@ make check-lint   compiler, cppcheck, clang-tidy, shellcheck and our own rules
 make check-asan   unit tests under AddressSanitizer and UBSan
 make check-valgrind  unit tests under valgrind
 make check-fuzz   every fuzzer for 15 seconds
+make check-faults kill and fail at a sample of all system calls
 make check-e2e    end-to-end tests with the real servers and a browser
 make check-long   all of them, with the slow cases and longer fuzzing
 make bench        speed and size, as ratios
