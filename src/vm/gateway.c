@@ -97,11 +97,14 @@ int gateway_port(const struct store *st)
 /* Is this line of the token file the session's?  "TOKEN: unix_socket:NAME/vnc" */
 static bool line_is_of(const char *line, size_t len, const char *name)
 {
-	AUTO_BUF struct buf tail = BUF_INIT(256);
+	/* Of no buffer: one that had no memory would be the end of any line. */
+	char tail[SESSION_NAME_SIZE + 32];
+	size_t tail_len;
 
-	buf_printf(&tail, " unix_socket:%s/vnc", name);
-	return len >= tail.len &&
-	       memcmp(line + len - tail.len, buf_str(&tail), tail.len) == 0;
+	snprintf(tail, sizeof(tail), " unix_socket:%s/vnc", name);
+	tail_len = strlen(tail);
+	return len >= tail_len &&
+	       memcmp(line + len - tail_len, tail, tail_len) == 0;
 }
 
 static bool line_is_dead(const struct store *st, const char *line, size_t len)

@@ -20,10 +20,12 @@
 #include "run/purge.h"
 #include "run/stray.h"
 #include "scratch.h"
+#include "sys/child.h"
 #include "sys/clock.h"
 
 #define A "svc-aaaaaaaaaaaaaaaaaaaa"
 
+static const char *program; /* this one's path */
 static struct config config;
 static struct store st = STORE_INIT;
 static int serial;
@@ -76,10 +78,22 @@ static long long grace(void)
 	return HUNG_GRACE_MS + config.service_stop_grace * 1000;
 }
 
+/* valgrind 3.19 has no pidfd_open(2). */
+static void need_handles(void)
+{
+	int handle = child_handle(getpid());
+
+	if (handle < 0 && errno == ENOSYS)
+		skip();
+	close(handle);
+}
+
 static int make_lock(void)
 {
-	int fd = openat(st.locks, A, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd;
 
+	need_handles();
+	fd = openat(st.locks, A, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
 	return fd;
@@ -114,7 +128,7 @@ static pid_t start_owner_of(const char *name, int lock, int control)
 		snprintf(text[1], sizeof(text[1]), "%d", control);
 		fcntl(lock, F_SETFD, 0);
 		fcntl(control, F_SETFD, 0);
-		execv("/proc/self/exe", argv);
+		execv(program, argv);
 		_exit(1);
 	}
 	return pid;
@@ -136,8 +150,10 @@ static void await_stop(pid_t pid)
 static int listen_control(void)
 {
 	struct err e = ERR_INIT;
-	int fd = control_listen(&st, A, &e);
+	int fd;
 
+	need_handles();
+	fd = control_listen(&st, A, &e);
 	if (fd < 0)
 		fail_msg("%s", e.msg);
 	return fd;
@@ -258,8 +274,10 @@ static void a_stranger_behind_the_socket_survives(void **state)
 static pid_t start_guest(const char *name)
 {
 	char guest[80];
-	pid_t pid = fork();
+	pid_t pid;
 
+	need_handles();
+	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		char *const argv[] = { (char *)"/usr/bin/sleep", (char *)"600",
@@ -389,6 +407,7 @@ int main(int argc, char **argv)
 		T(a_guest_whose_owner_is_dead_is_killed),
 	};
 
+	program = argv[0];
 	if (argc == 5 && strcmp(argv[1], "--session-owner") == 0)
 		return be_owner((int)strtol(argv[4], NULL, 10));
 	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
