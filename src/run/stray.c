@@ -47,26 +47,33 @@ static const char *next_word(const struct buf *words, const char *from)
 	return next < words->data + words->len ? next : NULL;
 }
 
-/* The session whose guest these are the arguments of; false if none. */
+/*
+ * The session of this store for whose guest bubblewrap makes a sandbox with
+ * these arguments; false if there is none.  By the directory that it binds,
+ * STORE/run/NAME/vm: a session of another store of the same user is its own
+ * store's affair.
+ */
 static bool guest_of(const struct store *st, const struct buf *words,
 		     char ret[SESSION_NAME_SIZE])
 {
-	size_t prefix = strlen(st->config->service);
+	static const char run[] = "/run/";
+	size_t prefix = strlen(st->path);
 	const char *word = words->len ? words->data : NULL;
 
 	for (; word; word = next_word(words, word)) {
-		const char *value = next_word(words, word);
+		const char *name = word + prefix + strlen(run);
+		size_t len;
 
-		if (strcmp(word, "-name") != 0 || !value ||
-		    !text_starts(value, "guest="))
+		if (!text_starts(word, st->path) ||
+		    !text_starts(word + prefix, run) || !text_ends(word, "/vm"))
 			continue;
-		value += strlen("guest=");
-		if (!session_name_ok(value) ||
-		    strncmp(value, st->config->service, prefix) != 0 ||
-		    value[prefix] != '-')
+		len = strlen(name) - strlen("/vm");
+		if (strlen(name) <= strlen("/vm") || len >= SESSION_NAME_SIZE)
 			continue;
-		snprintf(ret, SESSION_NAME_SIZE, "%s", value);
-		return true;
+		memcpy(ret, name, len);
+		ret[len] = '\0';
+		if (session_name_ok(ret))
+			return true;
 	}
 	return false;
 }

@@ -12,12 +12,13 @@
 #include "session/store.h"
 
 /*
- * Kill (SIGKILL) each process of our user that runs the guest of session
+ * Kill (SIGKILL) each process of our user that holds the guest of session
  * `name`, of which the caller holds the lock; or, if `name` is NULL, of any
- * session whose lock is held by nobody.  Waits for their ends.  A process is
- * known by the argument "guest=NAME" behind "-name", which qemu_command()
- * gives it and which bubblewrap has in its own, read again after its handle
- * was opened (child_handle()), so that nobody else is ever hit.  Returns how
+ * session of this store whose lock is held by nobody.  Waits for their ends; a
+ * guest ends with the first process of its namespace.  A process is known by
+ * STORE/run/NAME/vm among its arguments, as sandbox_command() makes them, read
+ * again after its handle was opened (child_handle()), so that nobody else is
+ * ever hit, nor a session of another store of the same user.  Returns how
  * many were killed, or -1.
  */
 MUST_CHECK int stray_end(const struct store *st, const char *name,

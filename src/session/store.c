@@ -18,26 +18,42 @@ enum {
 	LOG_MAX_BYTES = 1 << 20,
 };
 
-/* A directory of ours that nobody else may enter. */
-static bool is_private(const char *path)
+/* What is at `path`: 1 a directory of ours that nobody else may enter, 0 what
+ * others may, or nothing; -1 with errno if that cannot be found out. */
+static int is_private(const char *path)
 {
 	struct stat st;
 
-	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
-	       st.st_uid == geteuid() && (st.st_mode & 077) == 0;
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	return S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	       (st.st_mode & 077) == 0;
 }
 
-/* The path of the store's own directory (caller frees). */
-static char *choose_path(const struct config *c)
+static bool is_missing(const char *path)
+{
+	return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
+/* The path of the store's own directory (caller frees).  Never one for
+ * another: there would be two stores, each with places of its own. */
+static char *choose_path(const struct config *c, struct err *e)
 {
 	const char *base = c->dir_cfg[0] ? c->dir_cfg : "/tmp";
-	char *path;
+	int private = c->dir_cfg[0] ? is_private(base) : 0;
+	char *path = NULL;
 
-	if (c->dir_cfg[0] && (access(base, F_OK) < 0 || is_private(base)))
-		return strdup(base);
-	if (asprintf(&path, "%s/%s-%u", base, c->service,
-		     (unsigned)geteuid()) < 0)
+	if (private < 0) {
+		err_sys(e, "dir_cfg: cannot look at %s", base);
 		return NULL;
+	}
+	if (c->dir_cfg[0] && (private || is_missing(base)))
+		path = strdup(base);
+	else if (asprintf(&path, "%s/%s-%u", base, c->service,
+			  (unsigned)geteuid()) < 0)
+		path = NULL;
+	if (!path)
+		err_set(e, ERR_SYSTEM, "no memory");
 	return path;
 }
 
@@ -46,9 +62,9 @@ int store_open(const struct config *config, struct store *ret, struct err *e)
 	struct store st = STORE_INIT;
 
 	st.config = config;
-	st.path = choose_path(config);
+	st.path = choose_path(config, e);
 	if (!st.path)
-		return err_set(e, ERR_SYSTEM, "no memory");
+		return -1;
 	st.dir = file_private_dir(AT_FDCWD, st.path, e);
 	if (st.dir >= 0)
 		st.locks = file_private_dir(st.dir, "locks", e);

@@ -331,7 +331,9 @@ class Place:
         self.forget_ended()
         with contextlib.suppress(Problem):
             self.ctl("purge", check=False)
-        if not self.lives(self.canary) or not self.record(self.canary):
+        try:
+            self.greet(self.canary)
+        except Problem:
             for pid in self.pids():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, 9)

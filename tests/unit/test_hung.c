@@ -271,9 +271,9 @@ static void a_stranger_behind_the_socket_survives(void **state)
 
 /* ---- Guests without an owner ---- */
 
-static pid_t start_guest(const char *name)
+static pid_t start_guest(const char *store, const char *name)
 {
-	char guest[80];
+	char dir[4400];
 	pid_t pid;
 
 	need_handles();
@@ -284,10 +284,11 @@ static pid_t start_guest(const char *name)
 				       NULL };
 		char *const shell[] = { (char *)"sh", (char *)"-c",
 					(char *)"kill -STOP $$; :",
-					(char *)"-name", guest, NULL };
+					(char *)"--bind", dir, (char *)"/vm",
+					NULL };
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		snprintf(guest, sizeof(guest), "guest=%s", name);
+		snprintf(dir, sizeof(dir), "%s/run/%s/vm", store, name);
 		if (name[0])
 			execv("/bin/sh", shell);
 		execv(argv[0], argv);
@@ -312,10 +313,11 @@ static void a_guest_whose_owner_is_dead_is_killed(void **state)
 {
 	struct purge_result result;
 	struct err e = ERR_INIT;
-	pid_t dead = start_guest(A);
-	pid_t living = start_guest("svc-bbbbbbbbbbbbbbbbbbbb");
-	pid_t strange = start_guest("other-aaaaaaaaaaaaaaaaaaaa");
-	pid_t none = start_guest("");
+	pid_t dead = start_guest(st.path, A);
+	pid_t living = start_guest(st.path, "svc-bbbbbbbbbbbbbbbbbbbb");
+	/* Of another store of the same user, which knows that it lives. */
+	pid_t strange = start_guest("/tmp/other", A);
+	pid_t none = start_guest(st.path, "");
 	int lock = openat(st.locks, "svc-bbbbbbbbbbbbbbbbbbbb",
 			  O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
