@@ -334,6 +334,12 @@ int keeper_main(int argc, char **argv)
 	k.origin = argv[3];
 	k.signals = open_signals();
 	umask(077);
+	/* Without it nobody could end us. */
+	if (k.signals < 0) {
+		err_sys(&e, "signalfd");
+		log_error("gateway-start", &e);
+		return 1;
+	}
 	if (arguments_config(argc, argv, 4, &k.config, &e) < 0) {
 		log_error("gateway-start", &e);
 		return 1;

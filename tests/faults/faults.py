@@ -37,7 +37,7 @@ ERRNOS = ("ENOSPC", "EMFILE", "ENOMEM", "EIO", "EACCES")
 SOUND = {
     "brk", "close", "exit_group", "rt_sigreturn", "getpid", "getppid", "getuid",
     "geteuid", "getgid", "getegid", "umask", "set_tid_address",
-    "set_robust_list", "alarm", "munmap", "kill",
+    "set_robust_list", "alarm", "munmap", "kill", "rt_sigprocmask",
 }  # fmt: skip
 
 # early: before main(), where there is nobody yet to be careful.
