@@ -137,8 +137,10 @@ class Formats(unittest.TestCase):
                         record = site.record(name)
                         self.assertEqual(record["format"], driver)
                         self.assertEqual(record["iso"], ending == "iso")
-                        serial(site, name, "TINY-READY")
-                        site.end(name)
+                        try:
+                            serial(site, name, "TINY-READY", 240)
+                        finally:
+                            site.end(name)
 
 
 class Master(unittest.TestCase):
