@@ -229,14 +229,22 @@ check-long: packages
 bench: packages
 	+@tests/run bench
 
+# What needs nothing but what building needs, and libcmocka; for systems
+# without apt.
+.PHONY: test
+test:
+	+@tests/run unit
+
 include tests/lint/lint.mk
 
 # ---- Installation -----------------------------------------------------------
 
 # The paths are those that the program, the snippet for Apache and the Debian
-# package have built in; DESTDIR stages them.
+# package have built in; DESTDIR stages them.  With another prefix the
+# configuration is told so (config.d/prefix.conf).
 prefix := /usr
 sysconfdir := /etc
+bindir := $(prefix)/bin
 cgidir := $(prefix)/lib/cgi-bin
 libexecdir := $(prefix)/libexec/qemu-web-desktop
 datadir := $(prefix)/share/qemu-web-desktop
@@ -245,53 +253,81 @@ mandir := $(prefix)/share/man
 docdir := $(prefix)/share/doc/qemu-web-desktop
 bashdir := $(prefix)/share/bash-completion/completions
 zshdir := $(prefix)/share/zsh/vendor-completions
+unitdir := $(prefix)/lib/systemd/system
+sysusersdir := $(prefix)/lib/sysusers.d
+tmpfilesdir := $(prefix)/lib/tmpfiles.d
 
 HTML := $(shell find html -type f -printf '%P\n' 2>/dev/null)
 MAN := $(wildcard src/man/*.[1-8])
 DOC := $(wildcard src/doc/*.md src/doc/*/*.md etc/examples/* etc/fail2ban/*/* \
-	etc/firewall/*)
+	etc/firewall/* etc/apparmor/*)
+UNITS := $(wildcard etc/systemd/q*.*)
 
 .PHONY: install uninstall
 install: all
-	install -d -m 755 '$(DESTDIR)$(cgidir)' '$(DESTDIR)$(prefix)/bin' \
-		'$(DESTDIR)$(confdir)' '$(DESTDIR)$(confdir)/config.d'
+	install -d -m 755 '$(DESTDIR)$(cgidir)' '$(DESTDIR)$(bindir)' \
+		'$(DESTDIR)$(confdir)' '$(DESTDIR)$(confdir)/config.d' \
+		'$(DESTDIR)$(unitdir)'
 	install -m 755 $(CGI) '$(DESTDIR)$(cgidir)/qemu-web-desktop'
 	ln -sfn qemu-web-desktop '$(DESTDIR)$(cgidir)/qemu-web-desktop.pl'
-	ln -sfn ../lib/cgi-bin/qemu-web-desktop \
-		'$(DESTDIR)$(prefix)/bin/qemu-web-desktop'
-	ln -sfn qemu-web-desktop '$(DESTDIR)$(prefix)/bin/qemu-web-desktop.pl'
-	install -m 755 $(CTL) '$(DESTDIR)$(prefix)/bin/qwdctl'
+	ln -sfnr '$(DESTDIR)$(cgidir)/qemu-web-desktop' \
+		'$(DESTDIR)$(bindir)/qemu-web-desktop'
+	ln -sfn qemu-web-desktop '$(DESTDIR)$(bindir)/qemu-web-desktop.pl'
+	install -m 755 $(CTL) '$(DESTDIR)$(bindir)/qwdctl'
 	install -D -m 755 $(NET) '$(DESTDIR)$(libexecdir)/qwd-net'
 	install -D -m 755 $(SCRIPT) '$(DESTDIR)$(libexecdir)/qwd-script'
 	for f in $(HTML); do \
 		install -D -m 644 "html/$$f" "$(DESTDIR)$(datadir)/html/$$f" \
 			|| exit 1; \
 	done
-	install -m 644 etc/apache.conf '$(DESTDIR)$(confdir)/apache.conf'
+	sed -e 's|\(Define QWD_CGI\) .*|\1 $(cgidir)/qemu-web-desktop|' \
+		-e 's|\(Define QWD_HTML\) .*|\1 $(datadir)/html|' \
+		-e 's|\(Define QWD_CONFIG\) .*|\1 $(confdir)/config.conf|' \
+		etc/apache.conf >'$(DESTDIR)$(confdir)/apache.conf'
+	chmod 644 '$(DESTDIR)$(confdir)/apache.conf'
 	for f in $(DOC); do \
-		install -D -m 644 "$$f" "$(DESTDIR)$(docdir)/$${f#*/}" || exit 1; \
+		to=$${f#*/}; \
+		install -D -m 644 "$$f" "$(DESTDIR)$(docdir)/$${to#doc/}" || exit 1; \
 	done
 	for f in $(wildcard machines.conf etc/config.conf); do \
 		to="$(DESTDIR)$(confdir)/$${f##*/}"; \
 		test -e "$$to" || install -m 644 "$$f" "$$to" || exit 1; \
 	done
+	test '$(prefix)' = /usr || printf '%s\n' \
+		'# Written by make install: where things are with its prefix.' \
+		'dir_html = $(datadir)/html' 'dir_libexec = $(libexecdir)' \
+		>'$(DESTDIR)$(confdir)/config.d/prefix.conf'
 	for f in $(MAN); do \
 		install -D -m 644 "$$f" \
 			"$(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/}" || exit 1; \
 	done
-
+	for f in $(UNITS); do \
+		to="$(DESTDIR)$(unitdir)/$${f##*/}"; \
+		sed 's|=/usr/bin/|=$(bindir)/|' "$$f" >"$$to" && \
+			chmod 644 "$$to" || exit 1; \
+	done
+	install -D -m 644 etc/systemd/sysusers.conf \
+		'$(DESTDIR)$(sysusersdir)/qemu-web-desktop.conf'
+	install -D -m 644 etc/systemd/tmpfiles.conf \
+		'$(DESTDIR)$(tmpfilesdir)/qemu-web-desktop.conf'
 	install -D -m 644 etc/completion/qwdctl.bash '$(DESTDIR)$(bashdir)/qwdctl'
 	install -D -m 644 etc/completion/_qwdctl '$(DESTDIR)$(zshdir)/_qwdctl'
 
-# The site's own files in /etc stay.
+# The site's own files in /etc and /var stay.
 uninstall:
 	rm -f '$(DESTDIR)$(bashdir)/qwdctl' '$(DESTDIR)$(zshdir)/_qwdctl'
 	rm -f '$(DESTDIR)$(cgidir)/qemu-web-desktop' \
 		'$(DESTDIR)$(cgidir)/qemu-web-desktop.pl' \
-		'$(DESTDIR)$(prefix)/bin/qemu-web-desktop' \
-		'$(DESTDIR)$(prefix)/bin/qemu-web-desktop.pl' \
-		'$(DESTDIR)$(prefix)/bin/qwdctl' \
-		'$(DESTDIR)$(confdir)/apache.conf'
+		'$(DESTDIR)$(bindir)/qemu-web-desktop' \
+		'$(DESTDIR)$(bindir)/qemu-web-desktop.pl' \
+		'$(DESTDIR)$(bindir)/qwdctl' \
+		'$(DESTDIR)$(confdir)/apache.conf' \
+		'$(DESTDIR)$(confdir)/config.d/prefix.conf' \
+		'$(DESTDIR)$(sysusersdir)/qemu-web-desktop.conf' \
+		'$(DESTDIR)$(tmpfilesdir)/qemu-web-desktop.conf'
+	for f in $(UNITS); do \
+		rm -f "$(DESTDIR)$(unitdir)/$${f##*/}"; \
+	done
 	rm -rf '$(DESTDIR)$(datadir)/html' '$(DESTDIR)$(docdir)'
 	rm -f '$(DESTDIR)$(libexecdir)/qwd-net' \
 		'$(DESTDIR)$(libexecdir)/qwd-script'
@@ -299,6 +335,15 @@ uninstall:
 	for f in $(MAN); do \
 		rm -f "$(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/}"; \
 	done
+
+# ---- The Debian package -----------------------------------------------------
+
+# Built in a copy of what belongs to the tree, so that nothing of it is touched.
+DEB := $(BUILD)/deb
+
+.PHONY: deb
+deb:
+	@tests/packages/deb '$(DEB)'
 
 # ---- Cleaning ---------------------------------------------------------------
 
@@ -326,6 +371,8 @@ make check-e2e    end-to-end tests with the real servers and a browser
 make check-long   all of them, with the slow cases and longer fuzzing
 make bench        speed and size, as ratios
 make packages     only install the Debian packages for all of the above
+make test         unit tests, without installing anything
+make deb          the Debian package, in build/deb
 make install      DESTDIR=... prefix=/usr
 make uninstall
 make clean        what was built, not the guests;  make distclean: all

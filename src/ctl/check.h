@@ -52,6 +52,8 @@ void check_mail(struct check *k);
 void check_pages(struct check *k);
 /* Boot scripts: each one's grammar, and what it needs. */
 void check_scripts(struct check *k);
+/* Set-user-id, and systemd's sockets. */
+void check_install(struct check *k);
 /* Programs, KVM, network, namespaces. */
 void check_host(struct check *k);
 /* What guest_network needs. */

@@ -25,7 +25,7 @@
 enum {
 	IDLE_MS = 60 * 1000,  /* how long it outlives the last session */
 	LOOK_MS = 5 * 1000,   /* how often it counts sessions */
-	START_MS = 15 * 1000, /* for websockify to listen */
+	START_MS = 60 * 1000, /* for websockify to listen, on a slow host */
 	STARTS = 5,	      /* failures in a row before it gives up */
 	SOUND_MS = 10 * 1000, /* websockify that lives so long has not failed */
 	SAID_MAX = 4096,

@@ -4,6 +4,7 @@ starts them, and the unit files are judged by systemd-analyze.  The rest is
 tests/system's."""
 
 import contextlib
+import grp
 import os
 import pathlib
 import pwd
@@ -303,6 +304,71 @@ class Borrowed(unittest.TestCase):
             answer = site.get(f"{CGI}?terms=1")
             self.assertEqual(answer.status, 500)
             self.assertIn("installed set-user-id root", site.error_log())
+
+
+class Checking(unittest.TestCase):
+    """What `qwdctl check` says of all this: set-user-id is switched off in
+    silence."""
+
+    def lines(self, site, word):
+        done = site.qwdctl("check", check=False)
+        return [line for line in done.stdout.splitlines() if word in line]
+
+    def one(self, site, word):
+        (line,) = self.lines(site, word)
+        return line
+
+    def test_the_set_user_id_program(self):
+        with Site() as site:
+            self.assertEqual(self.lines(site, "set-user-id"), [])
+            place = site.dir / "libexec/cgi"
+            program = place / "qemu-web-desktop"
+            place.mkdir(mode=0o755)
+
+            def install(mode):
+                shutil.copyfile(site.dir / "cgi-bin/qemu-web-desktop", program)
+                os.chown(program, SERVICE_USER.pw_uid, SERVICE_USER.pw_gid)
+                os.chmod(program, mode)
+
+            install(0o755)
+            self.assertRegex(self.one(site, "set-user-id"), "^error: .* is not set-user-id www-data")
+            install(0o4755)
+            # As /tmp is.
+            self.assertRegex(self.one(site, "set-user-id"), "^error: .* mounted nosuid")
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "cgi", place], check=True)
+            try:
+                install(0o4755)
+                self.assertRegex(self.one(site, "set-user-id"), "^warning: every user")
+                group = re.search(
+                    r"(?m)^Define SITE_GROUP (.*)", (site.dir / "etc/httpd.conf").read_text()
+                ).group(1)
+                os.chown(place, 0, grp.getgrnam(group).gr_gid)
+                os.chmod(place, 0o750)
+                self.assertEqual(
+                    self.one(site, f"{program} runs as"), f"ok: {program} runs as user www-data"
+                )
+                site.site("stop")
+                subprocess.run(
+                    ["setpriv", "--no-new-privs", "/usr/sbin/apache2", "-f",
+                     site.dir / "etc/httpd.conf", "-k", "start"],
+                    check=True, timeout=20,
+                )  # fmt: skip
+                eventually(lambda: self.lines(site, "NoNewPrivileges"), what="the complaint")
+                self.assertRegex(self.one(site, "set-user-id"), "^error: .* NoNewPrivileges=no")
+            finally:
+                subprocess.run(["umount", "-l", place], check=True)
+
+    def test_the_launcher(self):
+        with Site() as site:
+            site.configure(dir_launcher=str(site.dir / "run/launch"), launcher="systemd")
+            self.assertRegex(self.one(site, "launcher = systemd"), "^error: .* enable --now")
+            with Activator(site, "session-owner", "session"), Activator(
+                site, "gateway-keeper", "gateway"
+            ):
+                self.assertRegex(self.one(site, "units of systemd"), "^ok: ")
+                site.configure(launcher="fork")
+                self.assertEqual(self.lines(site, "units of systemd"), [])
+                self.assertRegex(self.one(site, "detach from the web server"), "^ok: ")
 
 
 class Units(unittest.TestCase):
