@@ -23,7 +23,7 @@ FIRSTBOOT = """#!/bin/sh
 cat etc/hostname etc/motd 2>/dev/null
 echo
 for script in usr/lib/virt-sysprep/scripts/*; do
-    sh "$script"
+    [ ! -e "$script" ] || sh "$script"
 done
 """
 
