@@ -276,6 +276,7 @@ install: all
 	install -m 755 $(CTL) '$(DESTDIR)$(bindir)/qwdctl'
 	install -D -m 755 $(NET) '$(DESTDIR)$(libexecdir)/qwd-net'
 	install -D -m 755 $(SCRIPT) '$(DESTDIR)$(libexecdir)/qwd-script'
+	install -m 644 src/vm/qwd_display.py '$(DESTDIR)$(libexecdir)/qwd_display.py'
 	for f in $(HTML); do \
 		install -D -m 644 "html/$$f" "$(DESTDIR)$(datadir)/html/$$f" \
 			|| exit 1; \
@@ -330,7 +331,8 @@ uninstall:
 	done
 	rm -rf '$(DESTDIR)$(datadir)/html' '$(DESTDIR)$(docdir)'
 	rm -f '$(DESTDIR)$(libexecdir)/qwd-net' \
-		'$(DESTDIR)$(libexecdir)/qwd-script'
+		'$(DESTDIR)$(libexecdir)/qwd-script' \
+		'$(DESTDIR)$(libexecdir)/qwd_display.py'
 	-rmdir '$(DESTDIR)$(datadir)' '$(DESTDIR)$(libexecdir)'
 	for f in $(MAN); do \
 		rm -f "$(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/}"; \

@@ -300,9 +300,23 @@ static int check_directories(const struct config *c, struct err *e)
 	return 0;
 }
 
+static int check_displays(const struct config *c, struct err *e)
+{
+	if (!*c->certificate_crt != !*c->certificate_key)
+		return err_set(e, ERR_CONFIG,
+			       "certificate_crt and certificate_key: one is "
+			       "of no use without the other");
+	if (c->service_port_multiple && *c->service_reverse_proxy)
+		return err_set(e, ERR_CONFIG,
+			       "service_port_multiple: the ports are not "
+			       "reached through service_reverse_proxy; empty "
+			       "that, or keep to one port");
+	return 0;
+}
+
 int config_finish(struct config *c, struct err *e)
 {
-	if (check_directories(c, e) < 0 || check_logins(c, e) < 0 ||
+	if (check_directories(c, e) < 0 || check_displays(c, e) < 0 || check_logins(c, e) < 0 ||
 	    options_check_mail(c, e) < 0 ||
 	    derive(&c->dir_machines, file_join(c->dir_service, "machines"), e) <
 		    0 ||

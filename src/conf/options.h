@@ -109,6 +109,13 @@
 	  "share of the host's memory for one user")                           \
 	X(INT, service_port, 6080, 0, 65535,                                   \
 	  "TCP port of the display gateway (0: any free one)")                 \
+	X(BOOL, service_port_multiple, false, 0, 0,                            \
+	  "each session has a port of its own, from service_port on, and a "   \
+	  "VNC password; only without a /path in service_reverse_proxy")       \
+	X(PATH, certificate_crt, "", 0, 0,                                     \
+	  "certificate, with its chain, for displays at ports of their own "   \
+	  "(empty: they are not encrypted)")                                   \
+	X(PATH, certificate_key, "", 0, 0, "its key")                          \
 	X(STR, service_reverse_proxy, "", 0, 128,                              \
 	  "how the display is reached: /path = through the web server at that "\
 	  "path; :port or empty = at that port, or service_port, directly")    \
@@ -250,6 +257,8 @@
 	  "colour of the page's header")                                       \
 	X(COLOUR, layout_color_header_text, "#ffffff", 0, 0,                   \
 	  "colour of text in the page's header")                               \
+	X(BOOL, form_oneshot, false, 0, 0,                                     \
+	  "the form offers desktops that end when their viewer leaves")        \
 	X(BOOL, oneshot, false, 0, 0,                                          \
 	  "a session started by hand ends when its viewer leaves")             \
 	X(STR, service_proxy, "", 0, 255,                                      \

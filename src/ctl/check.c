@@ -43,6 +43,7 @@ int ctl_check(const struct config *c, int argc, char **argv)
 	check_pages(&k);
 	check_scripts(&k);
 	check_install(&k);
+	check_display(&k);
 	check_host(&k);
 	return k.found[CHECK_ERROR] ? CTL_FAILED : CTL_DONE;
 }

@@ -39,6 +39,9 @@ bool check_program(struct check *k, const char *name, const char *package);
 /* May the service's user read and write this device?  True, too, if that
  * cannot be tried. */
 bool check_may_use(const struct check *k, const char *device);
+/* May the service's user read ("-r") or write ("-w") this file?  True also if
+ * it cannot be found out. */
+bool check_user_may(const struct check *k, const char *what, const char *path);
 
 /* The parts.  check_login: who gets in, by which methods, and their files. */
 void check_login(struct check *k);
@@ -54,6 +57,8 @@ void check_pages(struct check *k);
 void check_scripts(struct check *k);
 /* Set-user-id, and systemd's sockets. */
 void check_install(struct check *k);
+/* Ports and certificate of the displays. */
+void check_display(struct check *k);
 /* Programs, KVM, network, namespaces. */
 void check_host(struct check *k);
 /* What guest_network needs. */

@@ -80,13 +80,17 @@ static bool try_as_user(const struct check *k, const char *program,
 	       status == 0;
 }
 
+bool check_user_may(const struct check *k, const char *what, const char *path)
+{
+	const char *const arguments[] = { what, path, NULL };
+
+	return try_as_user(k, "test", arguments);
+}
+
 bool check_may_use(const struct check *k, const char *device)
 {
-	const char *const readable[] = { "-r", device, NULL };
-	const char *const writable[] = { "-w", device, NULL };
-
-	return try_as_user(k, "test", readable) &&
-	       try_as_user(k, "test", writable);
+	return check_user_may(k, "-r", device) &&
+	       check_user_may(k, "-w", device);
 }
 
 static void check_kvm(struct check *k)

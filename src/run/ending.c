@@ -189,6 +189,7 @@ static void end_children(struct owner *o)
 	child_end(&o->tpm, false);
 	child_end(&o->letter, false);
 	await_sandbox(o);
+	websockify_release(&o->web);
 }
 
 /* Nothing of the session is left but its record, which says why. */

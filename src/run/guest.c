@@ -14,7 +14,6 @@
 #include "sys/file.h"
 #include "sys/memory.h"
 #include "vm/accel.h"
-#include "vm/gateway.h"
 #include "vm/network.h"
 #include "vm/overlay.h"
 #include "vm/qemu.h"
@@ -34,6 +33,7 @@ enum {
 	ID_CONT,
 	ID_DISKS,
 	ID_VIEWERS,
+	ID_PASSWORD,
 };
 
 /* Pipes and socket pair of one QEMU; what is the child's is closed here. */
@@ -304,10 +304,24 @@ static void connect_vnc(struct owner *o)
 	}
 }
 
+/* Before the guest starts.  Should it fail, nobody gets to the screen. */
+static void set_password(struct owner *o)
+{
+	struct err e = ERR_INIT;
+
+	if (qmp_send_with(&o->qmp, "set_password",
+			  json_pack("{ss ss}", "protocol", "vnc", "password",
+				    o->s.password),
+			  ID_PASSWORD, &e) < 0)
+		log_error("qmp", &e);
+}
+
 /* QEMU is up and has opened its sockets. */
 static void on_ready(struct owner *o)
 {
 	o->qmp_ready = true;
+	if (o->s.password[0])
+		set_password(o);
 	owner_move(o, SESSION_BOOTING, STEP_DISPLAY);
 	connect_vnc(o);
 	if (!o->sandboxed)
@@ -390,6 +404,9 @@ void guest_on_qmp(struct owner *o)
 	struct qmp_message m;
 
 	while (qmp_next(&o->qmp, &m)) {
+		if (m.kind == QMP_ERROR && m.id == ID_PASSWORD)
+			owner_fail(o, "QEMU could not be given the password "
+				      "of the screen.");
 		if (m.kind == QMP_GREETING)
 			command(o, "qmp_capabilities", ID_CAPABILITIES);
 		else if (m.kind == QMP_RETURN)
@@ -428,30 +445,6 @@ void guest_on_vnc(struct owner *o)
 	guest_check_running(o);
 }
 
-/* The gateway must answer, and know the token, before anybody is sent there. */
-static bool display_is_open(struct owner *o)
-{
-	struct err e = ERR_INIT;
-	int port = gateway_port(&o->st);
-
-	if (port < 0) {
-		owner_fail(o, "The display gateway could not be started.");
-		return false;
-	}
-	if (port == 0) {
-		owner_deadline(o, DEADLINE_LOOK, 20);
-		return false;
-	}
-	o->s.port = port;
-	if (gateway_admit(&o->st, &o->s, &e) < 0) {
-		log_error("gateway", &e);
-		owner_fail(o, "The display gateway could not be told of this "
-			      "machine.");
-		return false;
-	}
-	return true;
-}
-
 /* Running means: the guest goes, the greeting was read, the way is open. */
 void guest_check_running(struct owner *o)
 {
@@ -461,7 +454,8 @@ void guest_check_running(struct owner *o)
 		command(o, "cont", ID_CONT);
 		return;
 	}
-	if (!o->started || !o->vnc_greeted || !display_is_open(o))
+	if (!o->started || !o->vnc_greeted || 
+	    !guest_display_is_open(o))
 		return;
 	owner_deadline(o, DEADLINE_STEP, 0);
 	owner_deadline(o, DEADLINE_LOOK, LOOK_MS);
@@ -479,14 +473,11 @@ void guest_check_running(struct owner *o)
 /* From time to time: has the guest shown life?  Is the gateway there? */
 void guest_look(struct owner *o)
 {
-	struct err e = ERR_INIT;
-
 	if (o->s.state == SESSION_BOOTING) {
 		guest_check_running(o);
 		return;
 	}
-	if (gateway_ensure(&o->st, o->s.origin, o->options, &e) < 0)
-		log_error("gateway", &e);
+	guest_display_look(o);
 	guest_watch_memory(o);
 	if (!o->s.guest_seen && o->qmp.fd >= 0)
 		command(o, "query-blockstats", ID_DISKS);

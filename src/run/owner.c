@@ -18,7 +18,6 @@
 #include "sys/file.h"
 #include "sys/memory.h"
 #include "vm/accel.h"
-#include "vm/gateway.h"
 #include "vm/network.h"
 #include "vm/overlay.h"
 #include "vm/qemu.h"
@@ -115,11 +114,11 @@ static void begin(struct owner *o)
 	} else if (owner_start_disk(o, &e) < 0) {
 		log_error("disk", &e);
 		owner_fail(o, "The machine's disk could not be made.");
-	} else if (gateway_ensure(&o->st, o->s.origin, o->options, &e) < 0) {
-		log_error("gateway", &e);
-		owner_fail(o, "The display gateway could not be started.");
-	} else if (o->s.master) {
-		boot_script_begin(o); /* no overlay to wait for */
+	} else {
+		guest_display_begin(o);
+		/* No overlay to wait for. */
+		if (o->s.master && !o->finished)
+			boot_script_begin(o);
 	}
 }
 
@@ -146,6 +145,7 @@ static void on_child(struct owner *o)
 		else if (status != 0)
 			owner_fail(o, "The machine's disk could not be made.");
 	}
+	guest_display_on_child(o);
 	guest_network_on_child(o);
 	if (o->tpm && child_reaped(o->tpm, false, &status)) {
 		o->tpm = 0;
@@ -241,7 +241,7 @@ static void on_deadlines(struct owner *o)
 
 static void turn(struct owner *o)
 {
-	enum { SIGNALS, SAID, CONTROL, INFO, QMP, VNC, NETWORK, WATCH, CLIENTS };
+	enum { SIGNALS, SAID, CONTROL, INFO, QMP, VNC, NETWORK, WATCH, WEB, CLIENTS };
 	struct pollfd p[CLIENTS + OWNER_CLIENTS] = {
 		[SIGNALS] = { o->signals, POLLIN, 0 },
 		[SAID] = { o->said, POLLIN, 0 },
@@ -251,6 +251,7 @@ static void turn(struct owner *o)
 		[VNC] = { o->vnc, POLLIN, 0 },
 		[NETWORK] = { o->network_ready, POLLIN, 0 },
 		[WATCH] = { o->network_watch, POLLIN, 0 },
+		[WEB] = { o->web.said, POLLIN, 0 },
 	};
 
 	for (size_t i = 0; i < OWNER_CLIENTS; i++)
@@ -270,6 +271,8 @@ static void turn(struct owner *o)
 		guest_network_on_watch(o);
 	if (p[NETWORK].revents && o->network_ready == p[NETWORK].fd)
 		guest_network_on_ready(o);
+	if (p[WEB].revents)
+		websockify_listen_to(&o->web);
 	for (size_t i = 0; i < OWNER_CLIENTS; i++)
 		if (p[CLIENTS + i].revents && o->clients[i] >= 0)
 			control_on_message(o, &o->clients[i]);
@@ -339,6 +342,7 @@ static void live(struct owner *o)
 static void release(struct owner *o)
 {
 	qmp_release(&o->qmp);
+	websockify_release(&o->web);
 	buf_release(&o->words);
 	buf_release(&o->info_text);
 	free(o->dir_path);
@@ -394,7 +398,7 @@ int owner_main(int argc, char **argv)
 		.gpu_fd = -1, .signals = -1, .control = -1,
 		.said = -1, .said_write = -1, .info = -1,
 		.network_ready = -1, .network_watch = -1, .tap = -1, .vnc = -1,
-		.inside_fd = -1, .qmp = QMP_INIT,
+		.inside_fd = -1, .qmp = QMP_INIT, .web = WEBSOCKIFY_INIT,
 		.order = -1, .seed = -1, .report = -1,
 		.words = BUF_INIT(2 * WORDS_MAX), .info_text = BUF_INIT(4096),
 	};

@@ -10,6 +10,7 @@
 #include "session/store.h"
 #include "sys/child.h"
 #include "vm/qmp.h"
+#include "vm/websockify.h"
 
 /* What is given up when (milliseconds of clock_boot_ms(); 0 = no deadline). */
 enum deadline {
@@ -96,6 +97,7 @@ struct owner {
 	char vnc_greeting[12];
 	bool vnc_greeted;
 	bool viewer_seen;
+	struct websockify web; /* of a session with a port of its own */
 
 	enum stop_stage stop;
 	bool finished;
@@ -143,6 +145,13 @@ void guest_check_running(struct owner *o);
 
 /* run/guest_memory.c */
 void guest_watch_memory(struct owner *o);
+
+/* run/guest_display.c: the gateway, or the session's own port.  They fail the
+ * session, or say whether the way is open (and if not, look again soon). */
+void guest_display_begin(struct owner *o);
+bool guest_display_is_open(struct owner *o);
+void guest_display_look(struct owner *o);
+void guest_display_on_child(struct owner *o);
 
 /* run/guest_network.c: the way out for the guest.  _prepare: true if QEMU may
  * start; else guest_start() is called again.  _forget: QEMU is gone. */

@@ -7,6 +7,7 @@
 
 #include "session/gpu_lease.h"
 #include "session/lifetime.h"
+#include "session/port.h"
 #include "session/usage.h"
 #include "sys/clock.h"
 #include "sys/pci_gpu.h"
@@ -128,7 +129,10 @@ static int decide(const struct store *st, struct session *s, struct err *e)
 		return usage_refuse(&usage, e);
 	if (usage_check_host(st->config, &limits, &host, &usage, s, e) < 0)
 		return -1;
-	return choose_gpu(st, &all, s, e) < 0 ? usage_refuse(&usage, e) : 0;
+	if (choose_gpu(st, &all, s, e) < 0 ||
+	    port_reserve(st->config, &all, s, e) < 0)
+		return usage_refuse(&usage, e);
+	return 0;
 }
 
 static int name_it(const struct config *c, struct session *s,

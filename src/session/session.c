@@ -107,6 +107,8 @@ bool session_user_ok(const char *user)
 	X(INT, warn_boot_ms, 1LL << 60)                                        \
 	X(INT, ended, 1LL << 60)                                               \
 	X(INT, ended_boot_ms, 1LL << 60)                                       \
+	X(BOOL, own_port, 0)                                                   \
+	X(STR, password, SESSION_PASSWORD_SIZE - 1)                            \
 	X(INT, port, 65535)                                                    \
 	X(STR, boot_id, 36)
 

@@ -44,6 +44,7 @@ enum {
 	SESSION_EMAIL_SIZE = 255,
 	SESSION_MACHINE_SIZE = 256,
 	SESSION_TOKEN_SIZE = 33, /* 32 characters of 5 bits: 160 bits */
+	SESSION_PASSWORD_SIZE = 9, /* VNC looks at 8 characters: RFC 6143 */
 	SESSION_REASON_SIZE = 400,
 	SESSION_ORIGIN_SIZE = 300,
 	SESSION_OPTIONS_SIZE = 512,
@@ -93,7 +94,9 @@ struct session {
 	long long warn_boot_ms; /* when its user is warned; 0 = never */
 	long long ended;        /* wall clock; 0 while it lives */
 	long long ended_boot_ms;
-	long long port; /* TCP port of the display gateway; 0 until known */
+	bool own_port;  /* the display has a port, and a password, of its own */
+	char password[SESSION_PASSWORD_SIZE]; /* "" without; a secret */
+	long long port; /* TCP port of the display; 0 until known */
 	char boot_id[37];
 };
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "session/access.h"
 
 static const char *const loopback_names[] = { "localhost", "127.0.0.1",
 					      "[::1]" };
@@ -31,12 +32,22 @@ static bool is_loopback(const char *origin)
 	return false;
 }
 
-static bool through_web_server(const struct config *c)
+bool display_through_web_server(const struct config *c)
 {
 	return c->service_reverse_proxy[0] == '/';
 }
 
-/* The port that the visitor's URL shows: that of ":port", or the gateway's. */
+bool display_is_encrypted(const struct config *c)
+{
+	return *c->certificate_crt && !display_through_web_server(c);
+}
+
+static const char *scheme_of(const struct config *c)
+{
+	return display_is_encrypted(c) ? "https://" : "http://";
+}
+
+/* The port that the visitor's URL shows: that of ":port", or the display's. */
 static long long shown_port(const struct config *c, long long port)
 {
 	long long shown;
@@ -56,16 +67,19 @@ char *display_url(const struct config *c, const struct session *s)
 
 	if (s->state != SESSION_RUNNING)
 		return NULL;
-	if (through_web_server(c)) {
+	if (display_through_web_server(c)) {
 		buf_printf(&url, "%s%s", s->origin, c->service_reverse_proxy);
 		buf_printf(&path, "%s/", c->service_reverse_proxy + 1);
 	} else {
-		buf_printf(&url, "http://%.*s:%lld", (int)len, host,
+		buf_printf(&url, "%s%.*s:%lld", scheme_of(c), (int)len, host,
 			   shown_port(c, s->port));
 	}
 	buf_printf(&path, "websockify?token=%s", s->token);
 	buf_puts(&url, "/vnc.html#autoconnect=true&reconnect=true"
-		       "&reconnect_delay=2000&resize=scale&path=");
+		       "&reconnect_delay=2000&resize=scale");
+	if (s->password[0])
+		buf_printf(&url, "&password=%s", s->password);
+	buf_puts(&url, "&path=");
 	text_url_escape(&url, buf_str(&path));
 	return buf_take(&url);
 }
@@ -101,14 +115,21 @@ void display_origins(const struct config *c, const char *origin,
 
 	add_origins(ret, origin, (size_t)(host - origin), host, len, host + len,
 		    loopback);
-	if (through_web_server(c))
+	if (display_through_web_server(c))
 		return;
 	snprintf(number, sizeof(number), ":%lld", shown_port(c, port));
-	add_origins(ret, "http://", 7, host, len, number, loopback);
+	add_origins(ret, scheme_of(c), strlen(scheme_of(c)), host, len, number,
+		    loopback);
 }
 
 const char *display_bind_address(const struct config *c, const char *origin)
 {
-	return through_web_server(c) || is_loopback(origin) ? "127.0.0.1" :
-							      "0.0.0.0";
+	bool local;
+
+	if (!origin && *c->service_url)
+		origin = c->service_url;
+	local = origin ? is_loopback(origin) :
+			 !access_logins_checked(c) && !c->allow_anonymous;
+	return display_through_web_server(c) || local ? "127.0.0.1" :
+							"0.0.0.0";
 }

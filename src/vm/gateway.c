@@ -9,8 +9,9 @@
 #include "session/launcher.h"
 #include "sys/child.h"
 #include "sys/file.h"
+#include "vm/display.h"
 
-enum { TOKENS_MAX_BYTES = 16 << 20 };
+enum { FILE_MAX_BYTES = 16 << 20 };
 
 static int open_dir(const struct store *st, struct err *e)
 {
@@ -29,7 +30,7 @@ static int open_locked(int dir, const char *name, int how)
 	return fd;
 }
 
-static int start_keeper(const struct store *st, int lock, const char *origin,
+static int start_keeper(const struct store *st, int lock,
 			const char *const *options, struct err *e)
 {
 	AUTO_ARGV struct argv argv = { 0 };
@@ -39,7 +40,6 @@ static int start_keeper(const struct store *st, int lock, const char *origin,
 	argv_add(&argv, "/proc/self/exe");
 	argv_add(&argv, "--gateway-keeper");
 	argv_addf(&argv, "%d", lock);
-	argv_add(&argv, origin);
 	for (size_t i = 0; options && options[i]; i++)
 		argv_add(&argv, options[i]);
 	keeper.argv = &argv;
@@ -49,8 +49,8 @@ static int start_keeper(const struct store *st, int lock, const char *origin,
 	return launcher_start(st->config, LAUNCHER_GATEWAY, &keeper, 0, e);
 }
 
-int gateway_ensure(const struct store *st, const char *origin,
-		   const char *const *options, struct err *e)
+int gateway_ensure(const struct store *st, const char *const *options,
+		   struct err *e)
 {
 	AUTO_CLOSE int dir = open_dir(st, e);
 	AUTO_CLOSE int gate = -1;
@@ -68,7 +68,7 @@ int gateway_ensure(const struct store *st, const char *origin,
 			       err_sys(e, "cannot lock the gateway");
 	if (unlinkat(dir, "port", 0) < 0 && errno != ENOENT)
 		return err_sys(e, "cannot remove the gateway's port");
-	return start_keeper(st, lock, origin, options, e);
+	return start_keeper(st, lock, options, e);
 }
 
 int gateway_port(const struct store *st)
@@ -107,10 +107,20 @@ static bool line_is_of(const char *line, size_t len, const char *name)
 	       memcmp(line + len - tail_len, tail, tail_len) == 0;
 }
 
+static bool is_dead(const struct store *st, const char *name, size_t len)
+{
+	char copy[SESSION_NAME_SIZE];
+
+	if (len >= sizeof(copy))
+		return true;
+	memcpy(copy, name, len);
+	copy[len] = '\0';
+	return !session_name_ok(copy) || !store_is_alive(st, copy);
+}
+
 static bool line_is_dead(const struct store *st, const char *line, size_t len)
 {
 	static const char mark[] = " unix_socket:";
-	char name[SESSION_NAME_SIZE];
 	const char *from = memmem(line, len, mark, sizeof(mark) - 1);
 	size_t left;
 
@@ -118,18 +128,39 @@ static bool line_is_dead(const struct store *st, const char *line, size_t len)
 		return true;
 	from += sizeof(mark) - 1;
 	left = len - (size_t)(from - line);
-	if (left < 5 || left - 4 >= sizeof(name))
-		return true;
-	memcpy(name, from, left - 4);
-	name[left - 4] = '\0';
-	return !session_name_ok(name) || !store_is_alive(st, name);
+	return left < 5 || is_dead(st, from, left - 4);
 }
 
-/* Which lines of the token file go, and which one comes. */
+/* The same of the file of pages, "NAME: ORIGIN..." */
+static bool page_is_of(const char *line, size_t len, const char *name)
+{
+	size_t name_len = strlen(name);
+
+	return len > name_len && line[name_len] == ':' &&
+	       memcmp(line, name, name_len) == 0;
+}
+
+static bool page_is_dead(const struct store *st, const char *line, size_t len)
+{
+	const char *colon = memchr(line, ':', len);
+
+	return !colon || is_dead(st, line, (size_t)(colon - line));
+}
+
+static const struct gateway_file {
+	const char *name;
+	const char *leftover;
+	bool (*is_of)(const char *line, size_t len, const char *session);
+	bool (*is_dead)(const struct store *st, const char *line, size_t len);
+} tokens_file = { "tokens", "tokens.tmp", line_is_of, line_is_dead },
+  pages_file = { "pages", "pages.tmp", page_is_of, page_is_dead };
+
+/* Which lines of a file go, and which one comes. */
 struct change {
-	const char *drop;	   /* the session of this name, or NULL */
-	bool drop_dead;		   /* all sessions that do not live */
-	const struct session *add; /* or NULL */
+	const struct gateway_file *file;
+	const char *drop; /* the session of this name, or NULL */
+	bool drop_dead;	  /* all sessions that do not live */
+	const char *add;  /* or NULL */
 	int dropped;
 };
 
@@ -139,8 +170,10 @@ static void filter(const struct store *st, const char *text,
 	while (*text) {
 		size_t len = strcspn(text, "\n");
 
-		if ((change->drop && line_is_of(text, len, change->drop)) ||
-		    (change->drop_dead && line_is_dead(st, text, len))) {
+		if ((change->drop &&
+		     change->file->is_of(text, len, change->drop)) ||
+		    (change->drop_dead &&
+		     change->file->is_dead(st, text, len))) {
 			change->dropped++;
 		} else {
 			buf_add(ret, text, len);
@@ -149,15 +182,15 @@ static void filter(const struct store *st, const char *text,
 		text += len + (text[len] == '\n');
 	}
 	if (change->add)
-		buf_printf(ret, "%s: unix_socket:%s/vnc\n", change->add->token,
-			   change->add->name);
+		buf_puts(ret, change->add);
 }
 
-static int change_tokens(const struct store *st, struct change *change,
-			 struct err *e)
+/* Returns how many lines were dropped, or -1. */
+static int change_lines(const struct store *st, struct change *change,
+			struct err *e)
 {
-	AUTO_BUF struct buf before = BUF_INIT(TOKENS_MAX_BYTES);
-	AUTO_BUF struct buf after = BUF_INIT(TOKENS_MAX_BYTES);
+	AUTO_BUF struct buf before = BUF_INIT(FILE_MAX_BYTES);
+	AUTO_BUF struct buf after = BUF_INIT(FILE_MAX_BYTES);
 	AUTO_CLOSE int dir = open_dir(st, e);
 	AUTO_CLOSE int lock = -1;
 	struct err missing = ERR_INIT;
@@ -167,7 +200,7 @@ static int change_tokens(const struct store *st, struct change *change,
 	lock = open_locked(dir, "tokens.lock", LOCK_EX);
 	if (lock < 0)
 		return err_sys(e, "cannot lock the tokens");
-	if (file_read(dir, "tokens", false, &before, &missing) < 0 &&
+	if (file_read(dir, change->file->name, false, &before, &missing) < 0 &&
 	    missing.code != ERR_NOT_FOUND) {
 		*e = missing;
 		return -1;
@@ -177,27 +210,56 @@ static int change_tokens(const struct store *st, struct change *change,
 		return err_set(e, ERR_SYSTEM, "too many tokens");
 	if (!change->add && !change->dropped && before.len) {
 		/* Of a writer that was killed. */
-		if (unlinkat(dir, "tokens.tmp", 0) < 0 && errno != ENOENT)
-			return err_sys(e, "cannot remove tokens.tmp");
+		if (unlinkat(dir, change->file->leftover, 0) < 0 &&
+		    errno != ENOENT)
+			return err_sys(e, "cannot remove %s",
+				       change->file->leftover);
 		return 0;
 	}
-	return file_replace(dir, "tokens", buf_str(&after), after.len, 0600,
-			    false, e);
+	if (file_replace(dir, change->file->name, buf_str(&after), after.len,
+			 0600, false, e) < 0)
+		return -1;
+	return change->dropped;
+}
+
+static int change_file(const struct store *st, const struct gateway_file *file,
+		       const char *session, const char *add, struct err *e)
+{
+	struct change change = { .file = file, .drop = session, .add = add };
+
+	return change_lines(st, &change, e) < 0 ? -1 : 0;
+}
+
+static int clean_file(const struct store *st, const struct gateway_file *file,
+		      struct err *e)
+{
+	struct change change = { .file = file, .drop_dead = true };
+
+	return change_lines(st, &change, e);
 }
 
 int gateway_admit(const struct store *st, const struct session *s,
 		  struct err *e)
 {
-	struct change change = { .drop = s->name, .add = s };
+	AUTO_BUF struct buf pages = BUF_INIT(4096);
+	AUTO_BUF struct buf token = BUF_INIT(256);
+	AUTO_BUF struct buf origins = BUF_INIT(4096);
 
-	return change_tokens(st, &change, e);
+	display_origins(st->config, s->origin, s->port, &origins);
+	buf_printf(&pages, "%s: %s\n", s->name, buf_str(&origins));
+	buf_printf(&token, "%s: unix_socket:%s/vnc\n", s->token, s->name);
+	if (buf_failed(&origins) || buf_failed(&pages) || buf_failed(&token))
+		return err_set(e, ERR_SYSTEM, "no memory for the token");
+	if (change_file(st, &pages_file, s->name, buf_str(&pages), e) < 0)
+		return -1;
+	return change_file(st, &tokens_file, s->name, buf_str(&token), e);
 }
 
 int gateway_revoke(const struct store *st, const char *name, struct err *e)
 {
-	struct change change = { .drop = name };
-
-	return change_tokens(st, &change, e);
+	if (change_file(st, &tokens_file, name, NULL, e) < 0)
+		return -1;
+	return change_file(st, &pages_file, name, NULL, e);
 }
 
 /* The port of a keeper that was killed is nobody's. */
@@ -220,11 +282,10 @@ static void forget_port(const struct store *st)
 
 int gateway_clean(const struct store *st, struct err *e)
 {
-	struct change change = { .drop_dead = true };
+	int dropped = clean_file(st, &tokens_file, e);
 
 	forget_port(st);
-
-	if (change_tokens(st, &change, e) < 0)
+	if (dropped < 0 || clean_file(st, &pages_file, e) < 0)
 		return -1;
-	return change.dropped;
+	return dropped;
 }

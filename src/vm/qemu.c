@@ -237,7 +237,10 @@ void qemu_command(const struct config *c, const struct session *s,
 	argv_add(ret, "-display");
 	argv_add(ret, "none");
 	argv_add(ret, "-vnc");
-	add_doubled(ret, "unix:", place->vnc, ",share=force-shared");
+	/* With a password nobody gets in until QMP has set it. */
+	add_doubled(ret, "unix:", place->vnc,
+		    s->password[0] ? ",share=force-shared,password=on" :
+				     ",share=force-shared");
 	argv_add(ret, "-chardev");
 	argv_addf(ret, "socket,id=qmp0,fd=%d", place->qmp);
 	argv_add(ret, "-mon");

@@ -87,18 +87,40 @@ void qmp_message_release(struct qmp_message *m)
 	m->json = NULL;
 }
 
+static int send_line(struct qmp *q, const char *command,
+		     const struct buf *line, struct err *e)
+{
+	/* A short line into a socket that QEMU reads all the time: if it does
+	 * not fit, QEMU hangs, and the caller's deadline deals with that. */
+	if (buf_failed(line) ||
+	    send(q->fd, line->data, line->len, MSG_NOSIGNAL | MSG_DONTWAIT) !=
+		    (ssize_t)line->len)
+		return err_sys(e, "cannot send %s to QEMU", command);
+	return 0;
+}
+
+int qmp_send_with(struct qmp *q, const char *command, json_t *arguments,
+		  long long id, struct err *e)
+{
+	AUTO_BUF struct buf line = BUF_INIT(4096);
+	char *text = arguments ? json_dumps(arguments, JSON_COMPACT) : NULL;
+
+	json_decref(arguments);
+	if (!text)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	buf_printf(&line, "{\"execute\":\"%s\",\"arguments\":%s,"
+			  "\"id\":%lld}\n",
+		   command, text, id);
+	free(text);
+	return send_line(q, command, &line, e);
+}
+
 int qmp_send(struct qmp *q, const char *command, long long id, struct err *e)
 {
 	AUTO_BUF struct buf line = BUF_INIT(256);
 
 	buf_printf(&line, "{\"execute\":\"%s\",\"id\":%lld}\n", command, id);
-	/* A short line into a socket that QEMU reads all the time: if it does
-	 * not fit, QEMU hangs, and the caller's deadline deals with that. */
-	if (buf_failed(&line) ||
-	    send(q->fd, line.data, line.len, MSG_NOSIGNAL | MSG_DONTWAIT) !=
-		    (ssize_t)line.len)
-		return err_sys(e, "cannot send %s to QEMU", command);
-	return 0;
+	return send_line(q, command, &line, e);
 }
 
 void qmp_release(struct qmp *q)

@@ -46,6 +46,13 @@ bool qmp_fill(struct qmp *q);
 bool qmp_next(struct qmp *q, struct qmp_message *ret);
 void qmp_message_release(struct qmp_message *m);
 
+/*
+ * Send a command with arguments (taken over; NULL means no memory).  They may
+ * hold secrets: errors do not tell them.
+ */
+MUST_CHECK int qmp_send_with(struct qmp *q, const char *command,
+			     json_t *arguments, long long id, struct err *e);
+
 /* Send a command without arguments; `id` comes back with its answer. */
 MUST_CHECK int qmp_send(struct qmp *q, const char *command, long long id,
 			struct err *e);

@@ -132,7 +132,8 @@ static json_t *html_value(const struct visit *v,
 {
 	bool none = json_array_size(m->people) == 0;
 
-	return json_pack("{so so sO sb sb so so so sb so sb sb sb sb sb}", "error",
+	return json_pack("{so so sO sb sb so so so sb so sb sb sb sb sb sb sb}",
+			 "error",
 			 why ? page_error_value(v, why, field_names) :
 			       json_null(),
 			 "fields", page_fields_value(v, field_names, why),
@@ -143,7 +144,9 @@ static json_t *html_value(const struct visit *v,
 			 (int)v->config.form_config_script, "can_mail",
 			 can_mail(v), "can_gpu", can_gpu(v), "gpu",
 			 form_get(&v->request.fields, "gpu") != NULL, "mail_me",
-			 form_get(&v->request.fields, "mail_me") != NULL);
+			 form_get(&v->request.fields, "mail_me") != NULL,
+			 "can_oneshot", v->config.form_oneshot, "oneshot",
+			 form_get(&v->request.fields, "oneshot") != NULL);
 }
 
 static int form_html(struct visit *v, const struct err *why, struct err *e)

@@ -27,15 +27,19 @@ class Site(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.dir)
         self.dir.chmod(0o755)
         shutil.copytree(TREE / "html", self.dir / "html")
-        for name in "machines", "snapshots", "sessions":
+        for name in "machines", "snapshots", "sessions", "libexec":
             (self.dir / name).mkdir(mode=0o755)
+        shutil.copy(TREE / "src/vm/qwd_display.py", self.dir / "libexec")
+        shutil.copy(TREE / "bin/qwd-net", self.dir / "libexec")
         for name in "snapshots", "sessions":
             shutil.chown(self.dir / name, USER)
             (self.dir / name).chmod(0o700)
         self.options = {
             "service_url": "https://desktop.lab.example",
             "dir_service": self.dir, "dir_html": self.dir / "html",
-            "dir_cfg": self.dir / "sessions"}
+            "dir_cfg": self.dir / "sessions",
+            "dir_libexec": self.dir / "libexec",
+            "service_reverse_proxy": "/qemu-web-desktop/display"}
         self.machines = "[disk.raw]\n"
         (self.dir / "machines/disk.raw").write_bytes(bytes(1 << 16))
 
@@ -124,6 +128,50 @@ class Check(Site):
         del self.options["service_url"]
         self.assert_found("^warning: everybody who has a mail address can ")
         self.assert_found("^warning: links in mails are built on ")
+
+    def test_what_displays_lack_is_told(self):
+        self.assert_found("^ok: displays are at /qemu-web-desktop/display of ")
+        self.options["service_port"] = 0
+        self.assert_found("^error: service_port = 0: the web server does not ")
+        self.options["service_port"] = 6080
+        self.options["service_reverse_proxy"] = ""
+        self.assert_found("^warning: displays cross the network in the clear; ")
+        self.options["service_port_multiple"] = "yes"
+        self.assert_found("^note: browsers need the ports 6080 to 6090 of ")
+        (self.dir / "libexec/qwd_display.py").unlink()
+        self.assert_found("^error: dir_libexec: there is no .*/qwd_display.py,")
+
+    def test_what_is_wrong_with_the_certificate_is_told(self):
+        def make(name, days=90):
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "ec", "-nodes",
+                 "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                 "-subj", "/CN=desktop.lab.example", "-days", str(days),
+                 "-keyout", self.dir / f"{name}.key",
+                 "-out", self.dir / f"{name}.crt"],
+                check=True, capture_output=True, timeout=30)
+            shutil.chown(self.dir / f"{name}.key", "root", USER)
+            (self.dir / f"{name}.key").chmod(0o640)
+            self.options |= {"certificate_crt": self.dir / f"{name}.crt",
+                             "certificate_key": self.dir / f"{name}.key"}
+
+        make("site")
+        self.assert_found("^note: certificate_crt has no effect, since ")
+        self.options["service_reverse_proxy"] = ""
+        self.assert_found("^ok: displays are encrypted with ")
+        (self.dir / "site.key").chmod(0o600)
+        self.assert_found(f"^error: certificate_key: user {USER} cannot read ")
+        make("soon", 10)
+        self.assert_found("^warning: certificate_crt: .* expires within three ")
+        make("other")
+        self.options["certificate_crt"] = self.dir / "soon.crt"
+        self.assert_found("^error: certificate_key: .* is not the key of ")
+        (self.dir / "soon.crt").write_text("no certificate\n")
+        self.assert_found("^error: certificate_crt: .* cannot be read as PEM; ")
+        del self.options["certificate_key"]
+        done = self.run_program("check")
+        self.assertIn("certificate_crt and certificate_key: one is of no use "
+                      "without the other", done.stdout + done.stderr)
 
     def test_a_missing_machine_is_told(self):
         self.machines += "[a.iso]\nurl = https://a.example/a.iso\n[b.iso]\n"

@@ -272,7 +272,7 @@ class WhatFailsToStart(unittest.TestCase):
     def test_a_port_that_is_taken(self):
         with Site() as site, socket.create_server(("127.0.0.1", 6080)):
             self.assertIn("gateway", self.fails(site)["reason"])
-            self.assertIn("Address already in use", self.log(site))
+            self.assertIn("port 6080 is taken by another program", self.log(site))
 
     def test_an_image_that_is_gone_or_unreadable_is_a_bad_field(self):
         with Site() as site:

@@ -1,5 +1,6 @@
 /* src/session/admission: who gets a place, and that nobody else does. */
 #include <dirent.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -8,7 +9,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -16,6 +19,7 @@
 #include "base/text.h"
 #include "scratch.h"
 #include "session/admission.h"
+#include "session/port.h"
 #include "sys/clock.h"
 
 static struct config config;
@@ -707,6 +711,155 @@ static void a_crowd_gets_no_place_more_than_each_may_have(void **state)
 		assert_int_equal(count[i], 3);
 }
 
+/* ---- Ports ---- */
+
+/* The first of some free ports in a row, as text. */
+static void free_ports(char ret[16])
+{
+	for (int port = 20000 + getpid() % 10000; port < 60000; port += 16) {
+		struct session s = { .oneshot = true };
+		const struct session_list none = { .count = 0 };
+		struct err e = ERR_INIT;
+
+		snprintf(ret, 16, "%d", port);
+		set("service_port", ret);
+		if (port_reserve(&config, &none, &s, &e) == 0 &&
+		    s.port == port)
+			return;
+	}
+	fail_msg("no free ports");
+}
+
+static void a_port_is_part_of_the_reservation(void **state)
+{
+	struct session s[4];
+	int locks[3];
+	char first[16];
+	long long port;
+
+	(void)state;
+	set("service_port_multiple", "yes");
+	set("service_max_instance_nb", "100000");
+	free_ports(first);
+	port = config.service_port;
+	for (int i = 0; i < 3; i++) {
+		s[i] = wish_of("ann");
+		locks[i] = reserve(&s[i], 60);
+		assert_true(s[i].own_port);
+		assert_true(s[i].port >= port && s[i].port <= port + 8);
+		assert_int_equal(strlen(s[i].password),
+				 SESSION_PASSWORD_SIZE - 1);
+		for (int j = 0; j < i; j++) {
+			assert_true(s[i].port != s[j].port);
+			assert_string_not_equal(s[i].password, s[j].password);
+		}
+	}
+	/* What has ended gives its port back. */
+	close(locks[1]);
+	s[3] = wish_of("ann");
+	locks[1] = reserve(&s[3], 60);
+	assert_int_equal(s[3].port, s[1].port);
+	for (int i = 0; i < 3; i++)
+		close(locks[i]);
+}
+
+static void a_port_of_another_program_is_passed_over(void **state)
+{
+	const struct session_list none = { .count = 0 };
+	struct session s = { .oneshot = true };
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	struct err e = ERR_INIT;
+	char first[16];
+	AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	set("service_port_multiple", "yes");
+	free_ports(first);
+	a.sin_port = htons((uint16_t)config.service_port);
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(port_reserve(&config, &none, &s, &e), 0);
+	assert_true(s.port > config.service_port);
+	config.service_max_instance_nb = 0;
+	assert_int_equal(port_reserve(&config, &none, &s, &e), -1);
+	assert_int_equal(e.code, ERR_BUSY);
+	assert_non_null(strstr(e.msg, "All ports for displays"));
+}
+
+static void who_has_a_port_of_its_own(void **state)
+{
+	static const struct {
+		const char *proxy, *multiple, *form;
+		bool oneshot, own;
+	} table[] = {
+		{ "", "no", "no", false, false },
+		{ "", "no", "no", true, false },
+		{ "", "no", "yes", true, true },
+		{ "", "no", "yes", false, false },
+		{ "", "yes", "no", false, true },
+		{ "", "yes", "no", true, true },
+		/* one port only leads to it */
+		{ "/display", "no", "yes", true, false },
+		{ ":7000", "no", "yes", true, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		set("service_reverse_proxy", table[i].proxy);
+		set("service_port_multiple", table[i].multiple);
+		set("form_oneshot", table[i].form);
+		assert_int_equal(port_is_own(&config, table[i].oneshot),
+				 table[i].own);
+	}
+	/* by hand */
+	set("service_reverse_proxy", "");
+	set("service_port_multiple", "no");
+	set("form_oneshot", "no");
+	set("oneshot", "yes");
+	assert_true(port_is_own(&config, true));
+}
+
+static void a_session_of_the_gateway_has_neither_port_nor_password(void **state)
+{
+	struct session s = wish_of("ann");
+	int lock = reserve(&s, 60);
+
+	(void)state;
+	assert_false(s.own_port);
+	assert_int_equal(s.port, 0);
+	assert_string_equal(s.password, "");
+	close(lock);
+}
+
+/* P6: from getrandom(2), and nothing public tells of it. */
+static void tokens_are_random_and_no_part_of_the_name(void **state)
+{
+	enum { MANY = 200 };
+	static struct session all[MANY];
+	size_t letters[128] = { 0 };
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		all[i] = wish_of("ann");
+		close(reserve(&all[i], 60));
+		assert_int_equal(strlen(all[i].token), SESSION_TOKEN_SIZE - 1);
+		for (int at = 0; at < 24; at++) {
+			char part[9];
+
+			snprintf(part, sizeof(part), "%.8s", all[i].token + at);
+			assert_null(strstr(all[i].name, part));
+		}
+		for (const char *c = all[i].token; *c; c++)
+			letters[(unsigned char)*c & 127]++;
+		for (int j = 0; j < i; j++)
+			assert_string_not_equal(all[i].token, all[j].token);
+	}
+	/* 6400 characters, 32 letters: 200 of each, give or take. */
+	for (const char *c = "abcdefghijklmnopqrstuvwxyz234567"; *c; c++)
+		assert_in_range(letters[(unsigned char)*c], 100, 320);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
 
 int main(void)
@@ -733,6 +886,11 @@ int main(void)
 		T(a_damaged_record_does_not_keep_others_out),
 		T(a_crowd_gets_no_place_more_than_there_are),
 		T(a_crowd_gets_no_place_more_than_each_may_have),
+		T(a_port_is_part_of_the_reservation),
+		T(a_port_of_another_program_is_passed_over),
+		T(who_has_a_port_of_its_own),
+		T(a_session_of_the_gateway_has_neither_port_nor_password),
+		T(tokens_are_random_and_no_part_of_the_name),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

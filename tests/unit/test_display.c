@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "vm/display.h"
+#include "vm/websockify.h"
 
 #define TOKEN "abcdefghijklmnopqrstuvwxyz234567"
 #define NOVNC                                                                  \
@@ -114,6 +115,157 @@ static void the_token_stands_in_the_fragment_only(void **state)
 		assert_true(strstr(url, TOKEN) > fragment);
 		assert_null(strchr(fragment, '?'));
 	}
+}
+
+static void set(const char *name, const char *value)
+{
+	struct err e = ERR_INIT;
+
+	if (config_set(&config, name, value, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static void a_certificate_makes_the_ports_https(void **state)
+{
+	struct session s = running("http://desktop.lab.example");
+	AUTO_FREE char *direct = NULL;
+	AUTO_FREE char *hidden = NULL;
+	AUTO_BUF struct buf origins = BUF_INIT(4096);
+
+	(void)state;
+	set("certificate_crt", "/etc/crt");
+	set("certificate_key", "/etc/key");
+	set_proxy("");
+	direct = display_url(&config, &s);
+	assert_string_equal(direct, "https://desktop.lab.example:6080" NOVNC
+				    QUERY);
+	display_origins(&config, s.origin, 6080, &origins);
+	assert_string_equal(buf_str(&origins),
+			    "http://desktop.lab.example "
+			    "https://desktop.lab.example:6080");
+	/* the web server's affair, then */
+	set_proxy("/display");
+	hidden = display_url(&config, &s);
+	assert_string_equal(hidden, "http://desktop.lab.example/display" NOVNC
+				    "display%2F" QUERY);
+}
+
+static void a_vnc_password_stands_in_the_fragment(void **state)
+{
+	struct session s = running("http://desktop.lab.example");
+	AUTO_FREE char *url = NULL;
+
+	(void)state;
+	snprintf(s.password, sizeof(s.password), "abcd2345");
+	url = display_url(&config, &s);
+	assert_non_null(url);
+	assert_true(strstr(url, "&password=abcd2345&path=") > strchr(url, '#'));
+}
+
+/* One gateway for all host names: not just those of who came first. */
+static void the_shared_gateway_listens_as_the_configuration_says(void **state)
+{
+	(void)state;
+	set_proxy("/display");
+	assert_string_equal(display_bind_address(&config, NULL), "127.0.0.1");
+	set_proxy("");
+	/* nobody but this machine's users is let in */
+	assert_string_equal(display_bind_address(&config, NULL), "127.0.0.1");
+	set("allow_anonymous", "yes");
+	assert_string_equal(display_bind_address(&config, NULL), "0.0.0.0");
+	set("service_url", "http://localhost:8080");
+	assert_string_equal(display_bind_address(&config, NULL), "127.0.0.1");
+	set("service_url", "https://desktop.lab.example");
+	assert_string_equal(display_bind_address(&config, NULL), "0.0.0.0");
+}
+
+/* ---- websockify ---- */
+
+static void check_words(const struct argv *argv, const char *const *words)
+{
+	for (size_t i = 0; i < argv->count; i++) {
+		assert_non_null(words[i]);
+		assert_string_equal(argv->list[i], words[i]);
+	}
+	assert_null(words[argv->count]);
+}
+
+static const struct websockify_place place = {
+	.program = "/usr/bin/websockify",
+	.dir = "/d",
+	.tokens = "/d/tokens",
+	.pages = "/d/pages",
+};
+
+static void websockify_behind_the_web_server_shows_no_files(void **state)
+{
+	static const char *const words[] = {
+		"/usr/bin/websockify", "--inetd", "--heartbeat=30",
+		"--token-plugin=TokenFile", "--token-source=/d/tokens",
+		"--auth-plugin=qwd_display.Pages", "--auth-source=/d/pages",
+		NULL,
+	};
+	AUTO_ARGV struct argv argv = { .list = NULL };
+
+	(void)state;
+	set_proxy("/display");
+	set("certificate_crt", "/etc/crt");
+	websockify_command(&config, &place, &argv);
+	check_words(&argv, words);
+}
+
+static void websockify_on_its_own_shows_novnc_and_speaks_tls_only(void **state)
+{
+	static const char *const words[] = {
+		"/usr/bin/websockify", "--inetd", "--heartbeat=30",
+		"--token-plugin=TokenFile", "--token-source=/d/tokens",
+		"--auth-plugin=qwd_display.Pages", "--auth-source=/d/pages",
+		"--web=/usr/share/novnc", "--ssl-only", "--ssl-version=tlsv1_2",
+		"--cert=/etc/crt", "--key=/etc/key", NULL,
+	};
+	AUTO_ARGV struct argv argv = { .list = NULL };
+
+	(void)state;
+	set("certificate_crt", "/etc/crt");
+	set("certificate_key", "/etc/key");
+	websockify_command(&config, &place, &argv);
+	check_words(&argv, words);
+}
+
+/* P18, RR2: a port is the kernel's to give, once. */
+static void a_port_that_another_has_is_refused(void **state)
+{
+	struct websockify one = WEBSOCKIFY_INIT;
+	struct websockify two = WEBSOCKIFY_INIT;
+	struct err e = ERR_INIT;
+	long long port;
+
+	(void)state;
+	assert_int_equal(websockify_listen(&one, "127.0.0.1", 0, &e), 0);
+	port = one.port;
+	assert_true(port > 0);
+	assert_int_equal(websockify_listen(&two, "127.0.0.1", port, &e), -1);
+	assert_int_equal(e.code, ERR_CONFLICT);
+	websockify_release(&one);
+	assert_int_equal(websockify_listen(&two, "127.0.0.1", port, &e), 0);
+	assert_int_equal(two.port, port);
+	websockify_release(&two);
+}
+
+static void websockify_is_not_started_without_what_it_needs(void **state)
+{
+	struct websockify w = WEBSOCKIFY_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	set("dir_libexec", "/nonexistent");
+	assert_int_equal(websockify_listen(&w, "127.0.0.1", 0, &e), 0);
+	assert_int_equal(websockify_start(&w, &config, &place, &e), -1);
+	assert_int_equal(e.code, ERR_CONFIG);
+	assert_non_null(strstr(e.msg, "dir_libexec: the service cannot read "
+				      "/nonexistent/qwd_display.py"));
+	assert_int_equal(w.pid, 0);
+	websockify_release(&w);
 }
 
 static void only_a_running_session_has_a_url(void **state)
@@ -223,6 +375,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_url_leads_to_novnc),
 		T(the_token_stands_in_the_fragment_only),
+		T(a_certificate_makes_the_ports_https),
+		T(a_vnc_password_stands_in_the_fragment),
+		T(the_shared_gateway_listens_as_the_configuration_says),
+		T(websockify_behind_the_web_server_shows_no_files),
+		T(websockify_on_its_own_shows_novnc_and_speaks_tls_only),
+		T(a_port_that_another_has_is_refused),
+		T(websockify_is_not_started_without_what_it_needs),
 		T(only_a_running_session_has_a_url),
 		T(only_our_pages_may_open_a_display),
 		T(the_gateway_listens_where_it_must_and_no_further),

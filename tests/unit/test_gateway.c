@@ -167,6 +167,40 @@ static void names_that_are_parts_of_others_are_others(void **state)
 		     "t5: unix_socket:svc-a-vnc/vnc\n");
 }
 
+static void check_pages(const char *expected)
+{
+	AUTO_BUF struct buf text = BUF_INIT(65536);
+	struct err e = ERR_INIT;
+
+	assert_int_equal(file_read(st.dir, "gateway/pages", false, &text, &e),
+			 0);
+	assert_string_equal(buf_str(&text), expected);
+}
+
+static void admit_from(const char *name, const char *origin, long long port)
+{
+	struct session s = { .user = "ann", .token = "t", .port = port };
+	struct err e = ERR_INIT;
+
+	snprintf(s.name, sizeof(s.name), "%s", name);
+	snprintf(s.origin, sizeof(s.origin), "%s", origin);
+	if (gateway_admit(&st, &s, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static void each_session_brings_the_pages_of_its_own_host_name(void **state)
+{
+	(void)state;
+	admit_from("svc-a", "https://one.example", 6080);
+	admit_from("svc-aa", "https://two.example:8443", 6080);
+	check_pages("svc-a: https://one.example http://one.example:6080\n"
+		    "svc-aa: https://two.example:8443 http://two.example:6080\n");
+	take_back("svc-a");
+	check_pages("svc-aa: https://two.example:8443 http://two.example:6080\n");
+	assert_int_equal(clean(), 1);
+	check_pages("");
+}
+
 static void other_lines_are_not_touched(void **state)
 {
 	static const char lines[] =
@@ -343,7 +377,7 @@ static void skip_under_valgrind(void)
 		skip();
 }
 
-/* Leaves a line in the file that is given as the origin, and stays. */
+/* Leaves a line in the file that its first option names, and stays. */
 static int be_a_keeper(int argc, char **argv)
 {
 	int fd = open(argv[3], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -378,13 +412,14 @@ static void there_is_one_keeper_however_many_ask_for_it(void **state)
 {
 	enum { OWNERS = 8 };
 	AUTO_BUF struct buf lines = BUF_INIT(65536);
-	char origin[4200];
+	char file[4200];
+	const char *const options[] = { file, NULL };
 	pid_t pids[OWNERS];
 	int status;
 
 	(void)state;
 	skip_under_valgrind();
-	snprintf(origin, sizeof(origin), "%s/keepers", scratch_path);
+	snprintf(file, sizeof(file), "%s/keepers", scratch_path);
 	for (int i = 0; i < OWNERS; i++) {
 		pids[i] = fork();
 		assert_true(pids[i] >= 0);
@@ -393,7 +428,7 @@ static void there_is_one_keeper_however_many_ask_for_it(void **state)
 
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			for (int n = 0; n < 20; n++) {
-				if (gateway_ensure(&st, origin, NULL, &e) < 0)
+				if (gateway_ensure(&st, options, &e) < 0)
 					_exit(1);
 				/* Looking never disturbs: it lives. */
 				if (gateway_port(&st) != 0)
@@ -406,7 +441,7 @@ static void there_is_one_keeper_however_many_ask_for_it(void **state)
 		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
 		assert_int_equal(status, 0);
 	}
-	await_line(origin, &lines);
+	await_line(file, &lines);
 	/* It has the lock's descriptor, open across exec. */
 	assert_string_equal(strchr(buf_str(&lines), ' '), " 0\n");
 	end_keepers();
@@ -415,13 +450,14 @@ static void there_is_one_keeper_however_many_ask_for_it(void **state)
 
 static void who_looks_does_not_keep_a_keeper_from_starting(void **state)
 {
-	char origin[4200];
+	char file[4200];
+	const char *const options[] = { file, NULL };
 	pid_t looker;
 	int until[2];
 
 	(void)state;
 	skip_under_valgrind();
-	snprintf(origin, sizeof(origin), "%s/lookers", scratch_path);
+	snprintf(file, sizeof(file), "%s/lookers", scratch_path);
 	assert_int_equal(pipe2(until, O_CLOEXEC | O_NONBLOCK), 0);
 	looker = fork();
 	assert_true(looker >= 0);
@@ -440,7 +476,7 @@ static void who_looks_does_not_keep_a_keeper_from_starting(void **state)
 		AUTO_FILE FILE *f = NULL;
 		int pid;
 
-		assert_int_equal(gateway_ensure(&st, origin, NULL, &e), 0);
+		assert_int_equal(gateway_ensure(&st, options, &e), 0);
 		assert_int_equal(gateway_port(&st), 0);
 		/* End this keeper, and not the looker. */
 		f = fopen("/proc/thread-self/children", "re");
@@ -458,19 +494,19 @@ static void who_looks_does_not_keep_a_keeper_from_starting(void **state)
 
 static void the_keeper_gets_the_options_and_the_old_port_goes(void **state)
 {
-	static const char *const options[] = { "--config=/etc/x y",
-					       "--service_port=0", NULL };
+	char file[4200];
+	const char *const options[] = { file, "--config=/etc/x y",
+					"--service_port=0", NULL };
 	AUTO_BUF struct buf line = BUF_INIT(65536);
-	char origin[4200];
 	struct err e = ERR_INIT;
 
 	(void)state;
 	skip_under_valgrind();
-	snprintf(origin, sizeof(origin), "%s/options", scratch_path);
+	snprintf(file, sizeof(file), "%s/options", scratch_path);
 	put("port", "6080"); /* of a keeper that was killed */
-	assert_int_equal(gateway_ensure(&st, origin, options, &e), 0);
+	assert_int_equal(gateway_ensure(&st, options, &e), 0);
 	assert_int_equal(gateway_port(&st), 0);
-	await_line(origin, &line);
+	await_line(file, &line);
 	assert_string_equal(strchr(buf_str(&line), '-'),
 			    "--config=/etc/x y --service_port=0\n");
 }
@@ -488,6 +524,7 @@ int main(int argc, char **argv)
 		T(a_session_is_admitted_and_revoked),
 		T(a_session_has_one_token_the_last),
 		T(names_that_are_parts_of_others_are_others),
+		T(each_session_brings_the_pages_of_its_own_host_name),
 		T(other_lines_are_not_touched),
 		T(tokens_of_sessions_that_do_not_live_are_cleaned),
 		T(lines_that_name_no_session_are_cleaned),
