@@ -140,6 +140,9 @@
 	  "user: guests reach the outside but nothing on this host; "          \
 	  "isolated: they have a network card and reach nobody; none: no "     \
 	  "card; bridge=NAME: they are on that bridge of this host")           \
+	X(ENUM, service_metrics, "no", 0, 0,                                   \
+	  "no|local|yes: figures for Prometheus, for programs on this host "   \
+	  "or for whoever reaches the service")                                \
 	X(BOOL, allow_anonymous, false, 0, 0,                                  \
 	  "serve everybody although no login is configured")                   \
 	X(STR, user_admin, "", 0, 4096,                                        \

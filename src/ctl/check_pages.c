@@ -11,7 +11,7 @@
 /* The templates that the pages are made of. */
 static const char *const pages[] = {
 	"index.html",	     "session.html",	 "manage.html",
-	"login.html",	     "error.html",	 "terms.html",
+	"host.html",	     "login.html",	     "error.html",	 "terms.html",
 	"mailed.html",	     "ticket.html",	 "mail_login.html",
 	"mail_login.txt",    "mail_session.html", "mail_session.txt",
 	"theme.css",

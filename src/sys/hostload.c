@@ -85,13 +85,25 @@ long long hostload_child_mb(pid_t pid)
 	return hostload_process_mb((pid_t)proc_number(pid, file, 0));
 }
 
-int hostload_disk_free_mb(const char *path, long long *ret, struct err *e)
+int hostload_disk(const char *path, struct hostdisk *ret, struct err *e)
 {
 	struct statvfs fs;
 
 	if (statvfs(path, &fs) < 0)
 		return err_sys(e, "cannot ask for free space in %s", path);
-	*ret = (long long)((unsigned long long)fs.f_bavail * fs.f_frsize /
-			   1048576);
+	ret->total_mb = (long long)((unsigned long long)fs.f_blocks *
+				    fs.f_frsize / 1048576);
+	ret->free_mb = (long long)((unsigned long long)fs.f_bavail *
+				   fs.f_frsize / 1048576);
+	return 0;
+}
+
+int hostload_disk_free_mb(const char *path, long long *ret, struct err *e)
+{
+	struct hostdisk disk = { 0, 0 };
+
+	if (hostload_disk(path, &disk, e) < 0)
+		return -1;
+	*ret = disk.free_mb;
 	return 0;
 }

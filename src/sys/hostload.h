@@ -24,6 +24,16 @@ MUST_CHECK int hostload_read(struct hostload *ret, struct err *e);
 long long hostload_process_mb(pid_t pid);
 long long hostload_child_mb(pid_t pid);
 
+/* A file system: what is free of it for us. */
+struct hostdisk {
+	long long total_mb;
+	long long free_mb;
+};
+
+/* The file system that holds `path`. */
+MUST_CHECK int hostload_disk(const char *path, struct hostdisk *ret,
+			     struct err *e);
+
 /* MiB free in the file system that holds `path`. */
 MUST_CHECK int hostload_disk_free_mb(const char *path, long long *ret,
 				     struct err *e);

@@ -24,6 +24,11 @@ MUST_CHECK int page_session(struct visit *v, struct err *e);
 MUST_CHECK int page_manage(struct visit *v, struct err *e);
 /* What a mailed link leads to: a button that uses the ticket. */
 MUST_CHECK int page_ticket(struct visit *v, struct err *e);
+/* For an administrator: the host's state. */
+MUST_CHECK int page_host(struct visit *v, struct err *e);
+/* For programs: 200 or 503, and what works; figures, if they are offered. */
+MUST_CHECK int page_health(struct visit *v, struct err *e);
+MUST_CHECK int page_metrics(struct visit *v, struct err *e);
 MUST_CHECK int page_terms(struct visit *v, struct err *e);
 MUST_CHECK int page_style(struct visit *v, struct err *e); /* theme.css */
 

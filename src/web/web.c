@@ -22,6 +22,9 @@ static const struct {
 	{ "session", page_session },
 	{ "ticket", page_ticket },
 	{ "manage", page_manage },
+	{ "host", page_host },
+	{ "health", page_health },
+	{ "metrics", page_metrics },
 	{ "style", page_style },
 	{ "terms", page_terms },
 };
