@@ -48,6 +48,8 @@
 	  "and mails are built on it (empty: the web server's own name)")      \
 	X(PATH, dir_html, "/usr/share/qemu-web-desktop/html", 0, 0,            \
 	  "pages: templates and assets, in its folder desktop")                \
+	X(PATH, dir_html_site, "/etc/qemu-web-desktop/html", 0, 0,             \
+	  "the site's own templates, which stand in for those of dir_html")    \
 	X(PATH, dir_service, "/var/lib/qemu-web-desktop", 0, 0,                \
 	  "the service's own files: catalogue, machines, snapshots")           \
 	X(PATH, dir_machines, "", 0, 0,                                        \

@@ -1,6 +1,7 @@
 #include "ctl/check.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -24,12 +25,14 @@ static int is_template(const struct dirent *entry)
 	       text_ends(entry->d_name, ".txt");
 }
 
-/* Check what the administrator may have added, too.  Returns how many are
- * wrong, or -1 if the directory cannot be read. */
-static int check_all(struct check *k, int dirfd)
+/* Check what is in `dirfd`, which stands in for the templates of `shipped`
+ * (-1: is shipped).  Returns how many are wrong, or -1 if the directory cannot
+ * be read. */
+static int check_all(struct check *k, const char *path, int dirfd, int shipped)
 {
 	struct dirent **list;
 	int count = scandirat(dirfd, ".", &list, is_template, alphasort);
+	bool of_site = shipped >= 0;
 	int wrong = 0;
 
 	if (count < 0)
@@ -37,15 +40,42 @@ static int check_all(struct check *k, int dirfd)
 	for (int i = 0; i < count; i++) {
 		struct err e = ERR_INIT;
 
-		if (template_check(dirfd, list[i]->d_name, &e) < 0) {
-			check_say(k, CHECK_ERROR, "template %s; mend it",
-				  e.msg);
+		if (template_check(of_site ? dirfd : -1,
+				   of_site ? shipped : dirfd, list[i]->d_name,
+				   &e) < 0) {
+			check_say(k, CHECK_ERROR, "template %s/%s; mend it%s",
+				  path, e.msg,
+				  of_site ? ", until then the shipped one is "
+					    "served" :
+					    "");
 			wrong++;
+		} else if (of_site && faccessat(shipped, list[i]->d_name, R_OK,
+						0) < 0) {
+			check_say(k, CHECK_NOTE,
+				  "template %s/%s stands in for none; correct "
+				  "its name, unless others include it",
+				  path, list[i]->d_name);
 		}
 		free(list[i]);
 	}
 	free(list);
 	return wrong;
+}
+
+static void check_site(struct check *k, int shipped)
+{
+	const char *path = k->config->dir_html_site;
+	AUTO_CLOSE int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dirfd < 0 && errno == ENOENT)
+		return;
+	if (dirfd < 0 || !check_user_may(k, "-x", path))
+		check_say(k, CHECK_ERROR,
+			  "dir_html_site: user %s cannot read %s; chmod it, or "
+			  "remove it",
+			  k->user_name, path);
+	else if (check_all(k, path, dirfd, shipped) == 0)
+		check_say(k, CHECK_OK, "the site's templates in %s", path);
 }
 
 static void check_templates(struct check *k)
@@ -55,7 +85,7 @@ static void check_templates(struct check *k)
 	int wrong;
 
 	dirfd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	wrong = dirfd < 0 ? -1 : check_all(k, dirfd);
+	wrong = dirfd < 0 ? -1 : check_all(k, path, dirfd, -1);
 	if (wrong < 0) {
 		check_say(k, CHECK_ERROR,
 			  "dir_html: %s/desktop cannot be read; install the "
@@ -72,6 +102,7 @@ static void check_templates(struct check *k)
 		}
 	if (wrong == 0)
 		check_say(k, CHECK_OK, "templates in %s", path);
+	check_site(k, dirfd);
 }
 
 static void check_novnc(struct check *k)

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "sys/json.h"
@@ -54,13 +55,28 @@ static int open_templates(const struct config *c, struct err *e)
 	return fd < 0 ? err_sys(e, "cannot open %s", path) : fd;
 }
 
+/*
+ * The site's own templates stand in for ours, but for what is wrong with them:
+ * that is for the log (and for qwdctl check), and ours for the visitor.
+ */
 int page_fill(const struct config *c, const char *file, const json_t *value,
 	      struct buf *out, struct err *e)
 {
 	AUTO_CLOSE int templates = open_templates(c, e);
+	AUTO_CLOSE int site = -1;
+	struct err wrong = ERR_INIT;
 
-	return templates < 0 ? -1 :
-			       template_render(templates, file, value, out, e);
+	if (templates < 0)
+		return -1;
+	site = open(c->dir_html_site, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (site >= 0) {
+		if (template_render(site, templates, file, value, out,
+				    &wrong) == 0)
+			return 0;
+		log_event("template", "directory", c->dir_html_site, "message",
+			  wrong.msg, NULL);
+	}
+	return template_render(-1, templates, file, value, out, e);
 }
 
 static int render(struct visit *v, int status, const char *file,

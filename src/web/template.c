@@ -263,7 +263,16 @@ static int render_range(struct render *r, const struct template_file *f,
 	return 0;
 }
 
-int template_render(int dirfd, const char *file, const json_t *value,
+/* What the site has written is not known to be harmless. */
+static int check_site(const struct template_set *set, struct err *e)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->files[i].of_site)
+			return template_set_check(set, e);
+	return 0;
+}
+
+int template_render(int site, int dirfd, const char *file, const json_t *value,
 		    struct buf *out, struct err *e)
 {
 	AUTO_TEMPLATE_SET struct template_set set = { .count = 0 };
@@ -275,7 +284,8 @@ int template_render(int dirfd, const char *file, const json_t *value,
 	};
 	size_t before = out->len;
 
-	if (template_set_load(dirfd, file, &set, e) < 0)
+	if (template_set_load(site, dirfd, file, &set, e) < 0 ||
+	    check_site(&set, e) < 0)
 		return -1;
 	r.contexts[r.depth++] = value;
 	if (render_file(&r, &set.files[0]) == 0) {

@@ -38,11 +38,14 @@
  * object.  ERR_SYSTEM if the page is longer than the buffer's ceiling.  On
  * failure `out` holds what it held before.
  *
+ * Files of the directory `site` (-1: none) stand in for those of the same name
+ * in `dirfd`; they must pass template_check().
+ *
  * A style sheet is escaped in the same way, which keeps a value from leaving
  * a <style> element but not from ending a declaration: give it checked
  * values only.
  */
-MUST_CHECK int template_render(int dirfd, const char *file,
+MUST_CHECK int template_render(int site, int dirfd, const char *file,
 			       const json_t *value, struct buf *out,
 			       struct err *e);
 
@@ -56,6 +59,7 @@ MUST_CHECK int template_render(int dirfd, const char *file,
  * *.css a value stands only between the ':' and the ';' of a declaration.
  * Markup that this reader finds dubious is refused too.
  */
-MUST_CHECK int template_check(int dirfd, const char *file, struct err *e);
+MUST_CHECK int template_check(int site, int dirfd, const char *file,
+			      struct err *e);
 
 #endif

@@ -137,22 +137,29 @@ static int lint_plain(const struct template_file *f, struct err *e)
 	return 0;
 }
 
-int template_check(int dirfd, const char *file, struct err *e)
+int template_set_check(const struct template_set *set, struct err *e)
 {
-	AUTO_TEMPLATE_SET struct template_set set = { .count = 0 };
+	const struct template_file *page = &set->files[0];
 	struct lint l = {
-		.set = &set,
-		.is_css = text_ends(file, ".css"),
+		.set = set,
+		.is_css = text_ends(page->name, ".css"),
 		.e = e,
 	};
 	const char *wrong;
 
-	if (template_set_load(dirfd, file, &set, e) < 0)
-		return -1;
-	if (text_ends(file, ".txt"))
-		return lint_plain(&set.files[0], e);
-	if (lint_file(&l, &set.files[0]) < 0)
+	if (text_ends(page->name, ".txt"))
+		return lint_plain(page, e);
+	if (lint_file(&l, page) < 0)
 		return -1;
 	wrong = l.is_css ? css_end(&l.at.css) : html_end(&l.at.html);
-	return wrong ? template_error(&set.files[0], 1, e, "%s", wrong) : 0;
+	return wrong ? template_error(page, 1, e, "%s", wrong) : 0;
+}
+
+int template_check(int site, int dirfd, const char *file, struct err *e)
+{
+	AUTO_TEMPLATE_SET struct template_set set = { .count = 0 };
+
+	if (template_set_load(site, dirfd, file, &set, e) < 0)
+		return -1;
+	return template_set_check(&set, e);
 }

@@ -259,13 +259,32 @@ static int parse_file(struct parser *p)
 	return 0;
 }
 
-static int load_file(int dirfd, struct template_set *set, size_t number,
+/* The site's own, or else the shipped one. */
+static int read_text(int site, int dirfd, struct template_file *f,
 		     struct err *e)
+{
+	struct err missing = ERR_INIT;
+
+	if (site >= 0) {
+		f->of_site = true;
+		if (file_read(site, f->name, true, &f->text, &missing) == 0)
+			return 0;
+		if (missing.code != ERR_NOT_FOUND) {
+			*e = missing;
+			return -1;
+		}
+		f->of_site = false;
+	}
+	return file_read(dirfd, f->name, true, &f->text, e);
+}
+
+static int load_file(int site, int dirfd, struct template_set *set,
+		     size_t number, struct err *e)
 {
 	struct template_file *f = &set->files[number];
 	struct parser p = { .set = set, .file = f, .line = 1, .e = e };
 
-	if (file_read(dirfd, f->name, true, &f->text, e) < 0) {
+	if (read_text(site, dirfd, f, e) < 0) {
 		/* No fault of the visitor's: not 404, not 413. */
 		if (e->code != ERR_SYSTEM)
 			e->code = ERR_DAMAGED;
@@ -280,8 +299,8 @@ static int load_file(int dirfd, struct template_set *set, size_t number,
 	return parse_file(&p);
 }
 
-int template_set_load(int dirfd, const char *file, struct template_set *ret,
-		      struct err *e)
+int template_set_load(int site, int dirfd, const char *file,
+		      struct template_set *ret, struct err *e)
 {
 	ret->files[0] = (struct template_file){
 		.text = BUF_INIT(TEMPLATE_FILE_BYTES_MAX),
@@ -293,7 +312,7 @@ int template_set_load(int dirfd, const char *file, struct template_set *ret,
 		return err_set(e, ERR_DAMAGED, "%s: too long a name", file);
 	}
 	for (size_t i = 0; i < ret->count; i++) {
-		if (load_file(dirfd, ret, i, e) < 0) {
+		if (load_file(site, dirfd, ret, i, e) < 0) {
 			template_set_release(ret);
 			return -1;
 		}

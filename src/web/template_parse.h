@@ -9,6 +9,7 @@
 #ifndef QWD_WEB_TEMPLATE_PARSE_H
 #define QWD_WEB_TEMPLATE_PARSE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
@@ -50,6 +51,7 @@ struct template_file {
 	struct token *tokens;
 	size_t count;
 	size_t room;
+	bool of_site;
 };
 
 struct template_set {
@@ -60,11 +62,15 @@ struct template_set {
 #define AUTO_TEMPLATE_SET __attribute__((cleanup(template_set_release)))
 
 /*
- * Read `file` of `dirfd` and what it includes into *ret.  On failure *ret
- * is empty.
+ * Read `file` and what it includes into *ret: each from `site`, if that is not
+ * -1 and has it, else from `dirfd`.  On failure *ret is empty.
  */
-MUST_CHECK int template_set_load(int dirfd, const char *file,
+MUST_CHECK int template_set_load(int site, int dirfd, const char *file,
 				 struct template_set *ret, struct err *e);
+
+/* template_check(), of a set that is loaded. */
+MUST_CHECK int template_set_check(const struct template_set *set,
+				  struct err *e);
 
 void template_set_release(struct template_set *set);
 

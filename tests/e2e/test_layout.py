@@ -58,5 +58,61 @@ class Layout(unittest.TestCase):
             self.assertEqual(html_problems(stranger.text), [])
 
 
+class OwnTemplates(unittest.TestCase):
+    """dir_html_site"""
+
+    TERMS = f"{CGI}?terms=1"
+
+    def put(self, site, name, text):
+        place = site.dir / "etc/html"
+        place.mkdir(exist_ok=True)
+        (place / name).write_text(text)
+
+    def test_they_stand_in_for_the_shipped_ones(self):
+        with Site() as site:
+            self.put(site, "terms.html", "{{> _head}}<h1>Rules of {{site.service}}</h1>{{> _foot}}")
+            page = site.get(self.TERMS, accept="html").text
+            self.assertIn("<h1>Rules of qemu-web-desktop</h1>", page)
+            self.assertIn("New desktop", page)  # the shipped head
+            # A part of pages, for all of them.
+            self.put(site, "_foot.html", "</main><p>Our own foot</p></body></html>")
+            for path in (self.TERMS, HOME):
+                self.assertIn("Our own foot", site.get(path, accept="html").text)
+            self.put(site, "theme.css", "h1 { color: {{color_accent}}; }\n")
+            self.assertEqual(
+                site.get(f"{CGI}?style=1", accept=None).text, "h1 { color: #0b5cad; }\n"
+            )
+            told = site.qwdctl("check", check=False).stdout
+            self.assertIn(f"ok: the site's templates in {site.dir}/etc/html\n", told)
+
+    def test_one_that_is_broken_is_told_and_the_shipped_one_is_served(self):
+        with Site() as site:
+            shipped = site.get(self.TERMS, accept="html").text
+            for text, message, checked in (
+                ("\n{{#a}}", "terms.html:2: section a is not closed", True),
+                ('<a onclick="{{site.title}}">x</a>', "terms.html:1: ", True),
+                ("{{> _gone}}", "_gone.html", True),
+                ("<p>\n\n{{nothing}}</p>", "terms.html:3: 'nothing' is unknown", False),
+            ):
+                with self.subTest(text):
+                    self.put(site, "terms.html", text)
+                    page = site.get(self.TERMS, accept="html")
+                    self.assertEqual((page.status, page.text), (200, shipped))
+                    self.assertIn("event=template ", site.error_log())
+                    self.assertIn(message, site.error_log().replace('\\"', '"'))
+                    done = site.qwdctl("check", check=False)
+                    said = any(
+                        line.startswith("error: template ") and message in line
+                        for line in done.stdout.splitlines()
+                    )
+                    self.assertEqual(said, checked, done.stdout)
+
+    def test_a_name_that_stands_in_for_none_is_told(self):
+        with Site() as site:
+            self.put(site, "manag.html", "<p>x</p>")
+            told = site.qwdctl("check", check=False).stdout
+            self.assertRegex(told, "note: template .*/manag.html stands in for none; ")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -343,11 +343,11 @@ static void try_page(const json_t *value, const struct buf *page)
 {
 	AUTO_BUF struct buf out = BUF_INIT(1 << 20);
 	struct err e = ERR_INIT;
-	bool checked = template_check(dir_fd, "page.html", &e) == 0;
+	bool checked = template_check(-1, dir_fd, "page.html", &e) == 0;
 
 	require(checked || e.code == ERR_DAMAGED);
 	e = (struct err)ERR_INIT;
-	if (template_render(dir_fd, "page.html", value, &out, &e) < 0) {
+	if (template_render(-1, dir_fd, "page.html", value, &out, &e) < 0) {
 		require(e.code == ERR_DAMAGED ||
 			(e.code == ERR_SYSTEM && buf_failed(&out)));
 		require(out.len == 0);
@@ -382,7 +382,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	put(page_fd, &page);
 	put(part_fd, &part);
 	try_page(value, &page);
-	if (template_check(dir_fd, "page.css", &e) < 0)
+	if (template_check(-1, dir_fd, "page.css", &e) < 0)
 		require(e.code == ERR_DAMAGED);
 	return 0;
 }

@@ -27,7 +27,7 @@ static int check(const char *path)
 		fprintf(stderr, "%s: %s\n", dir, strerror(errno));
 		return -1;
 	}
-	if (template_check(dirfd, slash ? slash + 1 : path, &e) < 0) {
+	if (template_check(-1, dirfd, slash ? slash + 1 : path, &e) < 0) {
 		fprintf(stderr, "%s: %s\n", path, e.msg);
 		return -1;
 	}

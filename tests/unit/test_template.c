@@ -44,7 +44,7 @@ static void check_filled(const struct filled *table, size_t count)
 		struct err e = ERR_INIT;
 
 		scratch_puts("page.html", table[i].file);
-		if (template_render(scratch_fd, "page.html", value, &out, &e) <
+		if (template_render(-1, scratch_fd, "page.html", value, &out, &e) <
 		    0)
 			fail_msg("%s: %s", table[i].file, e.msg);
 		assert_string_equal(buf_str(&out), table[i].page);
@@ -61,7 +61,7 @@ static void check_not_filled(const char *file, const char *text,
 
 	buf_puts(&out, "before");
 	scratch_puts("page.html", file);
-	if (template_render(scratch_fd, "page.html", value, &out, &e) == 0)
+	if (template_render(-1, scratch_fd, "page.html", value, &out, &e) == 0)
 		fail_msg("%s was filled in", file);
 	if (e.code != ERR_DAMAGED || !strstr(e.msg, message))
 		fail_msg("%s: %d, '%s' instead of '%s'", file, (int)e.code,
@@ -320,12 +320,12 @@ static void a_missing_or_unreadable_template_is_damage(void **state)
 
 	(void)state;
 	assert_int_equal(
-		template_render(scratch_fd, "none.html", value, &out, &e), -1);
+		template_render(-1, scratch_fd, "none.html", value, &out, &e), -1);
 	assert_int_equal(e.code, ERR_DAMAGED);
 	assert_string_equal(e.msg, "none.html does not exist");
 	assert_int_equal(mkdirat(scratch_fd, "dir.html", 0700), 0);
 	assert_int_equal(
-		template_render(scratch_fd, "dir.html", value, &out, &e), -1);
+		template_render(-1, scratch_fd, "dir.html", value, &out, &e), -1);
 	assert_int_equal(e.code, ERR_DAMAGED);
 	assert_string_equal(e.msg, "dir.html is no regular file");
 	assert_non_null(large);
@@ -333,12 +333,12 @@ static void a_missing_or_unreadable_template_is_damage(void **state)
 	large[262144] = '\0';
 	scratch_puts("page.html", large);
 	assert_int_equal(
-		template_render(scratch_fd, "page.html", value, &out, &e), 0);
+		template_render(-1, scratch_fd, "page.html", value, &out, &e), 0);
 	assert_int_equal(out.len, 262144);
 	large[262144] = 'x';
 	scratch_puts("page.html", large);
 	assert_int_equal(
-		template_render(scratch_fd, "page.html", value, &out, &e), -1);
+		template_render(-1, scratch_fd, "page.html", value, &out, &e), -1);
 	assert_int_equal(e.code, ERR_DAMAGED);
 	assert_string_equal(e.msg, "page.html is too large");
 }
@@ -353,12 +353,12 @@ a_page_beyond_the_ceiling_is_an_error_and_leaves_nothing(void **state)
 	(void)state;
 	scratch_puts("page.html", "{{a}}yz");
 	assert_int_equal(
-		template_render(scratch_fd, "page.html", value, &out, &e), 0);
+		template_render(-1, scratch_fd, "page.html", value, &out, &e), 0);
 	assert_string_equal(buf_str(&out), "&amp;xyz");
 	scratch_puts("page.html", "{{a}}yz.");
 	buf_reset(&out);
 	assert_int_equal(
-		template_render(scratch_fd, "page.html", value, &out, &e), -1);
+		template_render(-1, scratch_fd, "page.html", value, &out, &e), -1);
 	assert_int_equal(e.code, ERR_SYSTEM);
 	assert_non_null(strstr(e.msg, "page.html: more than 8 bytes"));
 	assert_string_equal(buf_str(&out), "");
@@ -393,7 +393,7 @@ static void a_style_sheet_is_escaped_too(void **state)
 	(void)state;
 	scratch_puts("page.css", "a { b: {{a}}; }");
 	assert_int_equal(
-		template_render(scratch_fd, "page.css", value, &out, &e), 0);
+		template_render(-1, scratch_fd, "page.css", value, &out, &e), 0);
 	assert_string_equal(buf_str(&out), "a { b: &lt;/style&gt;; }");
 }
 
@@ -409,25 +409,25 @@ static void plain_text_is_not_escaped_and_values_stay_in_their_line(
 
 	(void)state;
 	scratch_puts("mail.txt", "{{a}}\n{{#n}}\n{{n}}\n{{/n}}\n");
-	assert_int_equal(template_render(scratch_fd, "mail.txt", value, &out,
+	assert_int_equal(template_render(-1, scratch_fd, "mail.txt", value, &out,
 					 &e),
 			 0);
 	assert_string_equal(buf_str(&out), "<b> & \"q\" \xc3\xa9  Bcc: x  [1m "
 					   "\n7\n");
-	assert_int_equal(template_check(scratch_fd, "mail.txt", &e), 0);
+	assert_int_equal(template_check(-1, scratch_fd, "mail.txt", &e), 0);
 	scratch_puts("part.html", "x");
 	scratch_puts("mail.txt", "a\n{{> part}}\n");
-	assert_int_equal(template_render(scratch_fd, "mail.txt", value, &out,
+	assert_int_equal(template_render(-1, scratch_fd, "mail.txt", value, &out,
 					 &e),
 			 -1);
 	assert_string_equal(e.msg, "mail.txt:2: plain text includes nothing");
 	e = (struct err)ERR_INIT;
-	assert_int_equal(template_check(scratch_fd, "mail.txt", &e), -1);
+	assert_int_equal(template_check(-1, scratch_fd, "mail.txt", &e), -1);
 	assert_string_equal(e.msg, "mail.txt:2: plain text includes nothing");
 	/* A page is none, whatever its name holds. */
 	scratch_puts("page.txt.html", "{{a}}");
 	buf_reset(&out);
-	assert_int_equal(template_render(scratch_fd, "page.txt.html", value,
+	assert_int_equal(template_render(-1, scratch_fd, "page.txt.html", value,
 					 &out, &e),
 			 0);
 	assert_true(text_starts(buf_str(&out), "&lt;b&gt;"));

@@ -23,7 +23,7 @@ static void check_lint(const char *name, const struct row *table,
 		int result;
 
 		scratch_puts(name, table[i].file);
-		result = template_check(scratch_fd, name, &e);
+		result = template_check(-1, scratch_fd, name, &e);
 		if (table[i].message && result == 0)
 			fail_msg("%s: not refused", table[i].file);
 		if (!table[i].message && result < 0)
