@@ -67,6 +67,7 @@ struct session {
 	long long disk_mb; /* of the empty disk beside an ISO; of an image's
 			      overlay, if larger than the image; 0 otherwise */
 	bool oneshot;
+	bool own_port; /* the display has a port, and a password, of its own */
 	enum session_state state;
 	enum session_step step; /* the step under way, or that failed */
 	bool guest_seen;        /* the guest was seen reading its disk */
@@ -86,6 +87,7 @@ struct session {
 					     on, a sentence; or "" */
 	char reason[SESSION_REASON_SIZE]; /* a sentence; "" while it lives */
 	char token[SESSION_TOKEN_SIZE];   /* opens the display: a secret */
+	char password[SESSION_PASSWORD_SIZE]; /* VNC's; "" without; a secret */
 	char origin[SESSION_ORIGIN_SIZE]; /* "https://host[:port]" for links */
 	long long started;      /* wall clock, seconds */
 	long long started_boot_ms; /* the same on this boot's clock */
@@ -94,8 +96,6 @@ struct session {
 	long long warn_boot_ms; /* when its user is warned; 0 = never */
 	long long ended;        /* wall clock; 0 while it lives */
 	long long ended_boot_ms;
-	bool own_port;  /* the display has a port, and a password, of its own */
-	char password[SESSION_PASSWORD_SIZE]; /* "" without; a secret */
 	long long port; /* TCP port of the display; 0 until known */
 	char boot_id[37];
 };

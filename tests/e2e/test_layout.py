@@ -12,6 +12,9 @@ class Layout(unittest.TestCase):
                 "layout_title": "Lakeside <Light> Source",
                 "layout_logo": "/qemu-web-desktop/assets/favicon.svg",
                 "layout_color_accent": "#663399",
+                "layout_color_accent_text": "#fafafa",
+                "layout_color_header": "#102030",
+                "layout_color_header_text": "#f0f1f2",
             }
         ) as site:
             page = site.get(HOME, accept="html").text
@@ -20,7 +23,8 @@ class Layout(unittest.TestCase):
             self.assertIn('src="/qemu-web-desktop/assets/favicon.svg"', page)
             style = site.get(f"{CGI}?style=1", accept=None)
             self.assertIn("text/css", style.headers["Content-Type"])
-            self.assertIn("#663399", style.text)
+            for colour in ("#663399", "#fafafa", "#102030", "#f0f1f2"):
+                self.assertIn(colour, style.text)
 
     def test_the_three_levels(self):
         with Site() as site:

@@ -7,7 +7,7 @@ TEST_SRC := $(UNIT_SRC) $(UNIT_HELP_SRC) $(FUZZ_SRC) $(FUZZ_HELP_SRC) \
 	$(wildcard tests/lint/*.c)
 HEADERS := $(wildcard src/*/*.h tests/unit/*.h)
 
-LINTS := warnings banned floors headers cppcheck tidy shell templates
+LINTS := warnings banned floors headers cppcheck tidy shell templates documented
 .PHONY: lint $(LINTS:%=lint-%)
 lint: $(LINTS:%=lint-%)
 
@@ -62,6 +62,10 @@ lint-shell:
 		shellcheck -x -S warning -P SCRIPTDIR:. "$${programs[@]}" && \
 		shellcheck -x -S warning -e SC2034,SC2154,SC2164 "$${parts[@]}"; \
 	}
+
+# The pages of src/doc against the program: events of the log, options, tests.
+lint-documented: programs
+	@tests/lint/documented $(CTL)
 
 lint-templates: $(if $(wildcard src/web/template.c),$(LINT)/templates)
 	@$(if $(wildcard src/web/template.c),$< $(wildcard $(addprefix html/desktop/*.,html css txt)),\
