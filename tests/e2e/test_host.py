@@ -114,11 +114,11 @@ class Health(unittest.TestCase):
                 self.ask(site, ["disk"])
             finally:
                 subprocess.run(["umount", site.snapshots_dir], check=True)
-            site.store.chmod(0o755)
+            site.configure(dir_cfg=site.dir / "etc/config.conf")
             shown = site.visitor().get(f"{CGI}?health=1")
             self.assertEqual(shown.status, 503)
             self.assertFalse(shown.json()["parts"]["store"])
-            site.store.chmod(0o700)
+            site.configure(dir_cfg=None)
             site.configure(service_max_instance_nb=1)
             site.running()
             self.ask(site, accepting=False)

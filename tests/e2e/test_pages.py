@@ -19,8 +19,9 @@ MANY = {"service_max_session_nb_per_user": 8, "service_max_cpu_fraction_nb_per_u
 
 # Texts that are hard to read: [[text, colours, ratio]].
 CONTRAST = r"""
-const parse = c => { const m = c.match(/[\d.]+/g).map(Number);
-  return m.length < 4 ? [...m, 1] : m; };
+const pen = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+const parse = c => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = c; pen.fillRect(0, 0, 1, 1);
+  const [r, g, b, a] = pen.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255]; };
 const over = (t, b) => [0, 1, 2].map(i => t[i] * t[3] + b[i] * (1 - t[3])).concat(1);
 const light = c => { const l = c.slice(0, 3).map(v => (v /= 255) <= 0.04045 ?
   v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
