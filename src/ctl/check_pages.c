@@ -15,7 +15,7 @@ static const char *const pages[] = {
 	"host.html",	     "login.html",	     "error.html",	 "terms.html",
 	"mailed.html",	     "ticket.html",	 "mail_login.html",
 	"mail_login.txt",    "mail_session.html", "mail_session.txt",
-	"theme.css",
+	"theme.css",	     NULL,
 };
 
 static int is_template(const struct dirent *entry)
@@ -42,7 +42,10 @@ static int check_all(struct check *k, const char *path, int dirfd, int shipped)
 
 		if (template_check(of_site ? dirfd : -1,
 				   of_site ? shipped : dirfd, list[i]->d_name,
-				   &e) < 0) {
+				   &e) < 0 ||
+		    (of_site &&
+		     template_check_names(dirfd, shipped, pages,
+					  list[i]->d_name, &e) < 0)) {
 			check_say(k, CHECK_ERROR, "template %s/%s; mend it%s",
 				  path, e.msg,
 				  of_site ? ", until then the shipped one is "
@@ -93,7 +96,7 @@ static void check_templates(struct check *k)
 			  k->config->dir_html);
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
+	for (size_t i = 0; pages[i]; i++)
 		if (faccessat(dirfd, pages[i], R_OK, 0) < 0) {
 			check_say(k, CHECK_ERROR,
 				  "template %s/%s is missing; install it", path,

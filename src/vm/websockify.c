@@ -185,7 +185,9 @@ const char *websockify_last_words(struct websockify *w)
 	char *text = w->words.len ? text_trim(w->words.data) : w->words.data;
 	const char *line = text ? strrchr(text, '\n') : NULL;
 
-	return line ? line + 1 : text ? text : "";
+	line = line ? line + 1 : text ? text : "";
+	/* Of a viewer that had waited for it. */
+	return strcasestr(line, "token") ? "" : line;
 }
 
 void websockify_end(struct websockify *w)

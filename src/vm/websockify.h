@@ -67,8 +67,8 @@ bool websockify_is_ready(struct websockify *w);
 /* Read what it has said; only the last words are kept. */
 void websockify_listen_to(struct websockify *w);
 
-/* The last line of it: Python's tracebacks end with what matters.  For a
- * websockify that does not start only: later they hold tokens. */
+/* The last line of it: Python's tracebacks end with what matters.  "" if it
+ * may hold a token. */
 const char *websockify_last_words(struct websockify *w);
 
 /* End it and its connections; the listener stays. */

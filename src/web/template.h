@@ -62,4 +62,13 @@ MUST_CHECK int template_render(int site, int dirfd, const char *file,
 MUST_CHECK int template_check(int site, int dirfd, const char *file,
 			      struct err *e);
 
+/*
+ * Does `file` of `site`, with what it includes of it, use only names that the
+ * `shipped` templates of `dirfd` (NULL-terminated) use?  ERR_DAMAGED if not.  A
+ * name may be right and stand on another page: that the page itself tells.
+ */
+MUST_CHECK int template_check_names(int site, int dirfd,
+				    const char *const *shipped,
+				    const char *file, struct err *e);
+
 #endif

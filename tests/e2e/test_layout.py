@@ -96,7 +96,7 @@ class OwnTemplates(unittest.TestCase):
                 ("\n{{#a}}", "terms.html:2: section a is not closed", True),
                 ('<a onclick="{{site.title}}">x</a>', "terms.html:1: ", True),
                 ("{{> _gone}}", "_gone.html", True),
-                ("<p>\n\n{{nothing}}</p>", "terms.html:3: 'nothing' is unknown", False),
+                ("<p>\n\n{{nothing}}</p>", "terms.html:3: 'nothing' is unknown", True),
             ):
                 with self.subTest(text):
                     self.put(site, "terms.html", text)

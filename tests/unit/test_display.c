@@ -268,6 +268,31 @@ static void websockify_is_not_started_without_what_it_needs(void **state)
 	websockify_release(&w);
 }
 
+/* SR16: what goes to the log holds no token of a viewer that had waited. */
+static void the_last_words_of_websockify_hold_no_token(void **state)
+{
+	static const struct {
+		const char *said;
+		const char *told;
+	} table[] = {
+		{ "", "" },
+		{ "one line", "one line" },
+		{ "Traceback\n  File\nImportError: no module\n\n",
+		  "ImportError: no module" },
+		{ "x\n127.0.0.1: Token '" TOKEN "' not found\n", "" },
+		{ "GET /websockify?token=" TOKEN " HTTP/1.1\n", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct websockify w = WEBSOCKIFY_INIT;
+
+		buf_puts(&w.words, table[i].said);
+		assert_string_equal(websockify_last_words(&w), table[i].told);
+		websockify_release(&w);
+	}
+}
+
 static void only_a_running_session_has_a_url(void **state)
 {
 	struct session s = running("https://desktop.lab.example");
@@ -382,6 +407,7 @@ int main(void)
 		T(websockify_on_its_own_shows_novnc_and_speaks_tls_only),
 		T(a_port_that_another_has_is_refused),
 		T(websockify_is_not_started_without_what_it_needs),
+		T(the_last_words_of_websockify_hold_no_token),
 		T(only_a_running_session_has_a_url),
 		T(only_our_pages_may_open_a_display),
 		T(the_gateway_listens_where_it_must_and_no_further),
