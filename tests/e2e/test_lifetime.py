@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 import net_servers as net
-from harness import CGI, HOME, SERVICE_USER, Browser, Site, eventually, html_problems
+from harness import CGI, HOME, LONG, SERVICE_USER, Browser, Site, eventually, html_problems
 from net_fakes import Silent
 
 SERVERS = {}
@@ -143,6 +143,7 @@ class Extending(Case):
                 done = site.qwdctl("extend", *arguments, check=False)
                 self.assertEqual(done.returncode, status, done.stderr)
 
+    @unittest.skipUnless(LONG, "takes more than a minute")
     def test_it_ends_when_the_new_time_is_over_and_nobody_looks(self):
         """P25, and the extension moves the deadline of the owner, too."""
         with Site() as site:
