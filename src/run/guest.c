@@ -371,7 +371,6 @@ static void on_return(struct owner *o, const struct qmp_message *m)
 			o->s.guest_seen = true;
 			owner_save(o);
 			owner_deadline(o, DEADLINE_LOOK, WATCH_MS);
-			memory_give_back();
 		}
 		break;
 	case ID_VIEWERS:
@@ -483,4 +482,7 @@ void guest_look(struct owner *o)
 		command(o, "query-blockstats", ID_DISKS);
 	owner_deadline(o, DEADLINE_LOOK,
 		       o->s.guest_seen ? WATCH_MS : LOOK_MS);
+	/* Waiting again, for much longer than this has taken. */
+	if (o->s.guest_seen)
+		memory_give_back();
 }

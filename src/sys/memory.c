@@ -9,6 +9,7 @@
 enum {
 	LARGE_BYTES = 8 * 1024,
 	STACK_BYTES = 1024 * 1024,
+	SEGMENTS_MAX = 16,
 };
 
 void memory_begin_small(void)
@@ -18,13 +19,20 @@ void memory_begin_small(void)
 }
 
 /* One object's segments that are mapped from its file and never written to:
- * relocated data has PF_W, also where it is read-only by now. */
+ * relocated data has PF_W, also where it is read-only by now.  The table of
+ * segments lies in one of them, so it is read before they go. */
 static int drop_clean(struct dl_phdr_info *object, size_t size, void *page_arg)
 {
 	const uintptr_t page = *(const uintptr_t *)page_arg;
+	struct {
+		uintptr_t start;
+		size_t len;
+	} clean[SEGMENTS_MAX];
+	size_t count = 0;
 
 	(void)size;
-	for (size_t i = 0; i < object->dlpi_phnum; i++) {
+	for (size_t i = 0; i < object->dlpi_phnum && count < SEGMENTS_MAX;
+	     i++) {
 		const ElfW(Phdr) *p = &object->dlpi_phdr[i];
 		uintptr_t start = object->dlpi_addr + p->p_vaddr;
 		uintptr_t end = start + p->p_filesz;
@@ -33,8 +41,12 @@ static int drop_clean(struct dl_phdr_info *object, size_t size, void *page_arg)
 			continue;
 		start = start / page * page;
 		end = (end + page - 1) / page * page;
-		(void)madvise((void *)start, end - start, MADV_DONTNEED);
+		clean[count].start = start;
+		clean[count++].len = end - start;
 	}
+	for (size_t i = 0; i < count; i++)
+		(void)madvise((void *)clean[i].start, clean[i].len,
+			      MADV_DONTNEED);
 	return 0;
 }
 

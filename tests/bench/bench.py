@@ -195,7 +195,7 @@ def memory():
     answer, _ = create("bench")
     name = json.loads(answer.text)["session"]["name"]
     wait_running("bench", name)
-    time.sleep(2)
+    time.sleep(20)  # past its first look at a guest that has shown life
     pss = owner_pss(name)
     stop("bench", name)
     print(f"{'Memory of a session besides QEMU (PSS)':44s} {pss:9d} kB "
