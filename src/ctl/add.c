@@ -1,16 +1,15 @@
 /* qwdctl add: an image into dir_machines, and a section for it into
  * machines.conf. */
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/text.h"
 #include "conf/image.h"
-#include "conf/machines.h"
 #include "conf/url.h"
 #include "ctl/conf_file.h"
 #include "ctl/ctl.h"
+#include "ctl/image_copy.h"
 #include "ctl/refresh.h"
 #include "ctl/unpack.h"
 #include "sys/file.h"
@@ -90,82 +89,12 @@ static int read_arguments(int argc, char **argv, struct order *o)
 	return CTL_DONE;
 }
 
-/* machines.conf with one section more, checked. */
-static int append_section(const struct config *c, const struct order *o,
-			  struct buf *text, struct err *e)
-{
-	AUTO_MACHINES struct machines m = { .list = NULL };
-
-	if (conf_file_read(c->machines_conf, text, e) < 0)
-		return -1;
-	if (text->len && text->data[text->len - 1] != '\n')
-		buf_putc(text, '\n');
-	buf_printf(text, "%s[%s]\n", text->len ? "\n" : "", o->name);
-	if (o->description)
-		buf_printf(text, "description = %s\n", o->description);
-	if (o->url)
-		buf_printf(text, "url = %s\n", o->from);
-	if (buf_failed(text))
-		return err_set(e, ERR_TOO_LARGE, "%s is too long",
-			       c->machines_conf);
-	return machines_parse(c->machines_conf, text->data, text->len, &m, e);
-}
-
-/* All bytes; the file system may share them (copy_file_range(2)). */
-static int copy_bytes(int from, int to, struct err *e)
-{
-	ssize_t got;
-
-	do {
-		got = copy_file_range(from, NULL, to, NULL, 1 << 30, 0);
-	} while (got > 0 || (got < 0 && errno == EINTR));
-	if (got == 0)
-		return 0;
-	if (errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP)
-		return err_sys(e, "cannot copy");
-	for (;;) {
-		char piece[65536];
-
-		got = read(from, piece, sizeof(piece));
-		if (got == 0)
-			return 0;
-		if (got < 0 || file_write_all(to, piece, (size_t)got) < 0)
-			return err_sys(e, "cannot copy");
-	}
-}
-
-static int copy_to(int from, int dir, const char *part, const char *name,
-		   struct err *e)
-{
-	AUTO_CLOSE int to = openat(dir, part,
-				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
-					   O_CLOEXEC,
-				   0600);
-
-	if (to < 0)
-		return err_sys(e, "cannot make %s", part);
-	if (copy_bytes(from, to, e) < 0)
-		return -1;
-	if (fchmod(to, 0644) < 0 || fsync(to) < 0)
-		return err_sys(e, "cannot write %s", part);
-	/* Not over a file that is there, whatever it is. */
-	if (linkat(dir, part, dir, name, 0) < 0)
-		return errno == EEXIST ?
-			       err_set(e, ERR_CONFLICT,
-				       "a file %s is in dir_machines already",
-				       name) :
-			       err_sys(e, "cannot make %s", name);
-	return 0;
-}
-
 static int copy_image(const struct config *c, const struct order *o,
 		      struct err *e)
 {
 	AUTO_CLOSE int from = image_open(AT_FDCWD, o->from, e);
-	AUTO_FREE char *part = NULL;
 	AUTO_CLOSE int dir = -1;
 	struct image image;
-	int result;
 
 	if (from < 0 || image_identify(from, o->name, &image, e) < 0)
 		return err_prefix(e, "%s", o->from);
@@ -174,14 +103,7 @@ static int copy_image(const struct config *c, const struct order *o,
 	dir = open(c->dir_machines, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err_sys(e, "cannot open %s", c->dir_machines);
-	if (asprintf(&part, ".%s.add", o->name) < 0) {
-		part = NULL;
-		return err_set(e, ERR_SYSTEM, "no memory");
-	}
-	(void)unlinkat(dir, part, 0);
-	result = copy_to(from, dir, part, o->name, e);
-	(void)unlinkat(dir, part, 0);
-	return result;
+	return image_copy(from, dir, o->name, e);
 }
 
 /* The file first: machines.conf never names one that is not whole. */
@@ -189,7 +111,8 @@ static int add(const struct config *c, const struct order *o, struct err *e)
 {
 	AUTO_BUF struct buf text = BUF_INIT(CONF_FILE_MAX);
 
-	if (append_section(c, o, &text, e) < 0 ||
+	if (conf_file_append_machine(c->machines_conf, o->name, o->description,
+				     o->url ? o->from : NULL, &text, e) < 0 ||
 	    (!o->url && copy_image(c, o, e) < 0))
 		return -1;
 	return conf_file_write(c->machines_conf, text.data, text.len, e);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "conf/machines.h"
 #include "sys/file.h"
 
 int conf_file_read(const char *path, struct buf *out, struct err *e)
@@ -49,4 +50,24 @@ int conf_file_write(const char *path, const char *text, size_t len,
 		     AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, "cannot give %s to its owner", path);
 	return 0;
+}
+
+int conf_file_append_machine(const char *path, const char *name,
+			     const char *description, const char *url,
+			     struct buf *ret, struct err *e)
+{
+	AUTO_MACHINES struct machines m = { .list = NULL };
+
+	if (conf_file_read(path, ret, e) < 0)
+		return -1;
+	if (ret->len && ret->data[ret->len - 1] != '\n')
+		buf_putc(ret, '\n');
+	buf_printf(ret, "%s[%s]\n", ret->len ? "\n" : "", name);
+	if (description)
+		buf_printf(ret, "description = %s\n", description);
+	if (url)
+		buf_printf(ret, "url = %s\n", url);
+	if (buf_failed(ret))
+		return err_set(e, ERR_TOO_LARGE, "%s is too long", path);
+	return machines_parse(path, ret->data, ret->len, &m, e);
 }

@@ -21,4 +21,13 @@ MUST_CHECK int conf_file_read(const char *path, struct buf *out,
 MUST_CHECK int conf_file_write(const char *path, const char *text, size_t len,
 			       struct err *e);
 
+/*
+ * machines.conf `path` with one section more into *ret, checked as the service
+ * reads it; `description` and `url` may be NULL.  Nothing is written.
+ */
+MUST_CHECK int conf_file_append_machine(const char *path, const char *name,
+					const char *description,
+					const char *url, struct buf *ret,
+					struct err *e);
+
 #endif

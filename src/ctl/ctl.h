@@ -62,6 +62,14 @@ MUST_CHECK int ctl_secret(const struct config *c, int argc, char **argv);
  * dir_machines and offer it. */
 MUST_CHECK int ctl_add(const struct config *c, int argc, char **argv);
 
+/* capture SESSION MACHINE.qcow2 [--description=TEXT]: a copy of a running
+ * session's disk becomes a machine. */
+MUST_CHECK int ctl_capture(const struct config *c, int argc, char **argv);
+
+/* flatten SESSION, for capture: its disk as one file in dir_snapshots, made
+ * while the guest stands still. */
+MUST_CHECK int ctl_flatten(const struct config *c, int argc, char **argv);
+
 /* edit machines|config: with an editor, checked before it counts.  Of `c` only
  * `file` is used, and it need not exist or be right. */
 MUST_CHECK int ctl_edit(const struct config *c, int argc, char **argv);

@@ -184,6 +184,51 @@ int unpack_file(enum packing packing, int from, int to, long long max,
 	return run(&c, max, stop, e);
 }
 
+/* Options of -blockdev's kind, in which the paths are ours. */
+static void add_disk(struct argv *a, const struct unpack_disk *disk)
+{
+	if (disk->image < 0)
+		argv_add(a, "driver=qcow2,backing=null,file.driver=file,"
+			    "file.filename=/overlay");
+	else
+		argv_addf(a,
+			  "driver=qcow2,file.driver=file,"
+			  "file.filename=/overlay,backing.driver=%s,"
+			  "backing.file.driver=file,"
+			  "backing.file.filename=/image",
+			  disk->format);
+}
+
+int unpack_flatten(const struct unpack_disk *disk, int to, long long max,
+		   const volatile sig_atomic_t *stop, struct err *e)
+{
+	AUTO_FREE char *qemu_img = child_find_program("qemu-img", e);
+	AUTO_ARGV struct argv argv = { 0 };
+	struct child c = CHILD_INIT;
+	int keep[] = { to, disk->overlay, disk->image };
+
+	if (!qemu_img || add_box(&argv, e) < 0)
+		return -1;
+	add_file(&argv, "--ro-bind", disk->overlay, "/overlay");
+	if (disk->image >= 0)
+		add_file(&argv, "--ro-bind", disk->image, "/image");
+	add_file(&argv, "--bind", to, "/to");
+	argv_add(&argv, qemu_img);
+	argv_add(&argv, "convert");
+	argv_add(&argv, "-q");
+	/* Its QEMU stands still, but has it locked. */
+	argv_add(&argv, "-U");
+	argv_add(&argv, "--image-opts");
+	argv_add(&argv, "-O");
+	argv_add(&argv, "qcow2");
+	add_disk(&argv, disk);
+	argv_add(&argv, "/to");
+	c.argv = &argv;
+	c.keep = keep;
+	c.keep_count = disk->image < 0 ? 2 : 3;
+	return run(&c, max, stop, e);
+}
+
 int unpack_convert(int from, int to, long long max,
 		   const volatile sig_atomic_t *stop, struct err *e)
 {

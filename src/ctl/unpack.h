@@ -41,6 +41,19 @@ MUST_CHECK int unpack_convert(int from, int to, long long max,
 			      const volatile sig_atomic_t *stop,
 			      struct err *e);
 
+/* An image as QEMU's block layer is to open it: nothing else is opened. */
+struct unpack_disk {
+	int overlay;        /* qcow2 */
+	int image;          /* what it is on, or -1 */
+	const char *format; /* QEMU's driver of that */
+};
+
+/* Flatten a disk that may be in use, but does not change, into the empty file
+ * `to` as qcow2.  Errors as of unpack_file(). */
+MUST_CHECK int unpack_flatten(const struct unpack_disk *disk, int to,
+			      long long max, const volatile sig_atomic_t *stop,
+			      struct err *e);
+
 /* The command `unpack-worker KIND MAX`, for unpack_file() only: standard input
  * to standard output. */
 MUST_CHECK int ctl_unpack_worker(const struct config *c, int argc,

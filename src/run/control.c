@@ -151,6 +151,21 @@ int control_extend(const struct store *st, const char *name, long long seconds,
 	return -1;
 }
 
+int control_freeze(const struct store *st, const char *name, struct err *e)
+{
+	AUTO_CLOSE int fd = -1;
+	struct session s;
+
+	if (store_read_true(st, name, &s, e) < 0)
+		return -1;
+	if (s.state != SESSION_RUNNING)
+		return err_set(e, ERR_CONFLICT, "it does not run");
+	fd = connect_owner(st, name, e);
+	if (fd < 0 || ask(fd, "{\"verb\":\"freeze\"}", e) < 0)
+		return -1;
+	return TAKE_FD(fd);
+}
+
 int control_stop(const struct store *st, const char *name, bool now,
 		 const char *who, struct session *ret, struct err *e)
 {

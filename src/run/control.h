@@ -49,4 +49,13 @@ MUST_CHECK int control_extend(const struct store *st, const char *name,
 			      long long seconds, const char *who,
 			      struct session *ret, struct err *e);
 
+/*
+ * Make the guest stand still: what it has written is on its disk then.  It
+ * goes on when the descriptor that is returned is closed.  -1 with
+ * ERR_CONFLICT if the session does not run, ERR_NOT_FOUND, ERR_TIMEOUT,
+ * ERR_SYSTEM.
+ */
+MUST_CHECK int control_freeze(const struct store *st, const char *name,
+			      struct err *e);
+
 #endif

@@ -88,7 +88,9 @@ static int obey_extend(struct owner *o, const json_t *message, struct err *e)
 	return 0;
 }
 
-static int obey(struct owner *o, const char *text, size_t len, struct err *e)
+/* 0: done; 1: the answer comes later, and the client is no longer ours. */
+static int obey(struct owner *o, int client, const char *text, size_t len,
+		struct err *e)
 {
 	AUTO_JSON json_t *message = json_parse_object(text, len, e);
 	const char *verb;
@@ -99,6 +101,8 @@ static int obey(struct owner *o, const char *text, size_t len, struct err *e)
 		return obey_stop(o, message, e);
 	if (strcmp(verb, "extend") == 0)
 		return obey_extend(o, message, e);
+	if (strcmp(verb, "freeze") == 0)
+		return freeze_begin(o, client, e) < 0 ? -1 : 1;
 	return err_set(e, ERR_DAMAGED, "unknown verb");
 }
 
@@ -111,11 +115,16 @@ void control_on_message(struct owner *o, int *client)
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got > 0) {
-		bool ok = obey(o, text, (size_t)got, &e) == 0;
+		int result = obey(o, *client, text, (size_t)got, &e);
 
-		if (!ok)
+		if (result > 0) {
+			*client = -1;
+			return;
+		}
+		if (result < 0)
 			log_error("control", &e);
-		(void)!send(*client, ok ? "ok" : "no", 2, MSG_NOSIGNAL);
+		(void)!send(*client, result == 0 ? "ok" : "no", 2,
+			    MSG_NOSIGNAL);
 	}
 	close(*client);
 	*client = -1;

@@ -376,6 +376,9 @@ static void on_return(struct owner *o, const struct qmp_message *m)
 	case ID_VIEWERS:
 		count_viewers(o, m->json);
 		break;
+	case QMP_ID_FREEZE:
+		freeze_answered(o, true);
+		break;
 	default:
 		break;
 	}
@@ -397,6 +400,13 @@ static void on_event(struct owner *o, const struct qmp_message *m)
 	}
 }
 
+static void on_refusal(struct owner *o, const struct qmp_message *m)
+{
+	log_event("qmp-error", "session", o->s.name, "message", m->text, NULL);
+	if (m->id == QMP_ID_FREEZE)
+		freeze_answered(o, false);
+}
+
 void guest_on_qmp(struct owner *o)
 {
 	bool open = qmp_fill(&o->qmp);
@@ -413,8 +423,7 @@ void guest_on_qmp(struct owner *o)
 		else if (m.kind == QMP_EVENT)
 			on_event(o, &m);
 		else
-			log_event("qmp-error", "session", o->s.name, "message",
-				  m.text, NULL);
+			on_refusal(o, &m);
 		qmp_message_release(&m);
 	}
 	if (!open)

@@ -241,7 +241,10 @@ static void on_deadlines(struct owner *o)
 
 static void turn(struct owner *o)
 {
-	enum { SIGNALS, SAID, CONTROL, INFO, QMP, VNC, NETWORK, WATCH, WEB, CLIENTS };
+	enum {
+		SIGNALS, SAID, CONTROL, INFO, QMP, VNC, NETWORK, WATCH, WEB,
+		FREEZER, CLIENTS
+	};
 	struct pollfd p[CLIENTS + OWNER_CLIENTS] = {
 		[SIGNALS] = { o->signals, POLLIN, 0 },
 		[SAID] = { o->said, POLLIN, 0 },
@@ -252,6 +255,7 @@ static void turn(struct owner *o)
 		[NETWORK] = { o->network_ready, POLLIN, 0 },
 		[WATCH] = { o->network_watch, POLLIN, 0 },
 		[WEB] = { o->web.said, POLLIN, 0 },
+		[FREEZER] = { o->freezer, POLLIN, 0 },
 	};
 
 	for (size_t i = 0; i < OWNER_CLIENTS; i++)
@@ -273,6 +277,8 @@ static void turn(struct owner *o)
 		guest_network_on_ready(o);
 	if (p[WEB].revents)
 		websockify_listen_to(&o->web);
+	if (p[FREEZER].revents && o->freezer == p[FREEZER].fd)
+		freeze_end(o);
 	for (size_t i = 0; i < OWNER_CLIENTS; i++)
 		if (p[CLIENTS + i].revents && o->clients[i] >= 0)
 			control_on_message(o, &o->clients[i]);
@@ -398,6 +404,7 @@ int owner_main(int argc, char **argv)
 		.gpu_fd = -1, .signals = -1, .control = -1,
 		.said = -1, .said_write = -1, .info = -1,
 		.network_ready = -1, .network_watch = -1, .tap = -1, .vnc = -1,
+		.freezer = -1,
 		.inside_fd = -1, .qmp = QMP_INIT, .web = WEBSOCKIFY_INIT,
 		.order = -1, .seed = -1, .report = -1,
 		.words = BUF_INIT(2 * WORDS_MAX), .info_text = BUF_INIT(4096),

@@ -42,6 +42,9 @@ enum stop_stage {
 
 enum { OWNER_CLIENTS = 8 };
 
+/* Id of the command that freezes a guest; those of run/guest.c are below. */
+enum { QMP_ID_FREEZE = 100 };
+
 struct owner {
 	struct config config;
 	struct store st;
@@ -60,6 +63,7 @@ struct owner {
 	int signals;
 	int control; /* listening */
 	int clients[OWNER_CLIENTS];
+	int freezer; /* whoever wants the guest to stand still; -1 */
 	int said; /* standard error of our children */
 	int said_write;
 	struct buf words; /* the last of it */
@@ -162,6 +166,14 @@ void guest_network_on_watch(struct owner *o);
 void guest_network_on_child(struct owner *o);
 void guest_network_failed(struct owner *o, const char *why);
 void guest_network_forget(struct owner *o);
+
+/*
+ * run/freeze.c: the guest stands still from freeze_begin(), which takes the
+ * client over, until that closes the connection: then comes freeze_end().
+ */
+int freeze_begin(struct owner *o, int client, struct err *e);
+void freeze_answered(struct owner *o, bool ok);
+void freeze_end(struct owner *o);
 
 /* run/control_server.c */
 void control_on_connect(struct owner *o);

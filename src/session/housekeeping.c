@@ -226,7 +226,10 @@ static int visit_overlay(const struct store *st, int dirfd, const char *file,
 {
 	char name[SESSION_NAME_SIZE];
 
-	(void)dirfd;
+	if (is_stray(st, file, STORE_CAPTURE, name) && is_our_name(st, name)) {
+		ret->files++;
+		return file_remove_tree(dirfd, file, e);
+	}
 	if (!is_stray(st, file, ".qcow2", name) || !is_our_name(st, name))
 		return 0;
 	return remove_overlay(st, name, ret, e);

@@ -32,6 +32,9 @@ enum {
 	STORE_KEEP_DAMAGED_S = 7 * 86400, /* and a record that was set aside */
 };
 
+/* NAME + this in dir_snapshots: a copy of its disk that is being made. */
+#define STORE_CAPTURE ".capture"
+
 struct store {
 	const struct config *config; /* not owned */
 	char *path;                  /* of the private directory */

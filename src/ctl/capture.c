@@ -1,0 +1,256 @@
+/* qwdctl capture: a session's disk becomes a machine. */
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/text.h"
+#include "conf/image.h"
+#include "ctl/conf_file.h"
+#include "ctl/ctl.h"
+#include "ctl/image_copy.h"
+#include "ctl/refresh.h"
+#include "ctl/service_store.h"
+#include "ctl/unpack.h"
+#include "run/control.h"
+#include "sys/child.h"
+#include "sys/file.h"
+
+enum { DISK_RESERVE = 100 * 1000 * 1000, WORDS_MAX = 4096 };
+
+struct order {
+	const char *session;
+	const char *name; /* of the new machine */
+	const char *description;
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	stop = 1;
+}
+
+static int usage(const char *what)
+{
+	fprintf(stderr,
+		"qwdctl capture: %s\n"
+		"Usage: qwdctl capture SESSION MACHINE.qcow2 "
+		"[--description=TEXT]\n",
+		what);
+	return CTL_USAGE;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+static int read_arguments(int argc, char **argv, struct order *o)
+{
+	static const char description[] = "--description=";
+
+	for (int i = 1; i < argc; i++) {
+		if (text_starts(argv[i], description))
+			o->description = argv[i] + strlen(description);
+		else if (argv[i][0] == '-' || o->name)
+			return usage("name a session and a new machine");
+		else if (!o->session)
+			o->session = argv[i];
+		else
+			o->name = argv[i];
+	}
+	if (!o->name || !session_name_ok(o->session))
+		return usage("name a session and a new machine");
+	if (!text_is_file_name(o->name) || !text_ends(o->name, ".qcow2"))
+		return usage("the machine's name must end with .qcow2");
+	return CTL_DONE;
+}
+
+/* ---- As the service's user: the disk as one file ---- */
+
+static char *capture_path(const struct store *st, const char *session)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s" STORE_CAPTURE, st->config->dir_snapshots,
+		     session) < 0)
+		return NULL;
+	return path;
+}
+
+static int find_room(int fd, long long *ret, struct err *e)
+{
+	struct statvfs disk;
+
+	if (fstatvfs(fd, &disk) < 0)
+		return err_sys(e, "cannot find the free space");
+	*ret = (long long)(disk.f_bavail * disk.f_frsize) - DISK_RESERVE;
+	return *ret > 0 ? 0 : err_set(e, ERR_TOO_LARGE, "the disk is full");
+}
+
+static int open_disk(const struct store *st, const struct session *s,
+		     struct unpack_disk *ret, struct err *e)
+{
+	AUTO_FREE char *overlay = store_overlay_path(st, s->name);
+	AUTO_FREE char *image =
+		file_join(st->config->dir_machines, s->machine);
+
+	if (!overlay || !image)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	ret->format = s->format;
+	ret->overlay = open(overlay, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (ret->overlay < 0)
+		return err_sys(e, "cannot open %s", overlay);
+	/* The disk beside a CD is on nothing. */
+	if (!s->iso)
+		ret->image = open(image, O_RDONLY | O_CLOEXEC);
+	return s->iso || ret->image >= 0 ? 0 :
+					   err_sys(e, "cannot open %s", image);
+}
+
+static int flatten(const struct store *st, const struct session *s,
+		   struct err *e)
+{
+	struct unpack_disk disk = { .overlay = -1, .image = -1 };
+	AUTO_FREE char *path = capture_path(st, s->name);
+	AUTO_CLOSE int to = -1;
+	long long room = 0;
+	int result;
+
+	if (!path)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	(void)unlink(path);
+	to = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		  0600);
+	if (to < 0)
+		return err_sys(e, "cannot make %s", path);
+	result = open_disk(st, s, &disk, e);
+	if (result == 0)
+		result = find_room(to, &room, e);
+	if (result == 0)
+		result = unpack_flatten(&disk, to, room, &stop, e);
+	if (result < 0)
+		(void)unlink(path);
+	if (disk.overlay >= 0)
+		close(disk.overlay);
+	if (disk.image >= 0)
+		close(disk.image);
+	return result;
+}
+
+/* The guest stands still until this process ends, whatever ends it. */
+int ctl_flatten(const struct config *c, int argc, char **argv)
+{
+	AUTO_STORE struct store st = STORE_INIT;
+	AUTO_CLOSE int frozen = -1;
+	struct err e = ERR_INIT;
+	struct session s;
+
+	if (argc != 2)
+		return CTL_USAGE;
+	catch_signals();
+	if (service_store_open(c, &st, &e) < 0 ||
+	    store_read_true(&st, argv[1], &s, &e) < 0 ||
+	    (frozen = control_freeze(&st, s.name, &e)) < 0 ||
+	    flatten(&st, &s, &e) < 0) {
+		fprintf(stderr, "%s\n",
+			e.code == ERR_NOT_FOUND ? "no such session" : e.msg);
+		return CTL_FAILED;
+	}
+	return CTL_DONE;
+}
+
+/* ---- As whoever may write machines ---- */
+
+static int run_flatten(const struct config *c, const char *session,
+		       struct err *e)
+{
+	AUTO_BUF struct buf said = BUF_INIT(WORDS_MAX);
+	AUTO_ARGV struct argv argv = { 0 };
+	struct child child = CHILD_INIT;
+	int status = 0;
+
+	argv_add(&argv, "/proc/self/exe");
+	if (c->file[0])
+		argv_addf(&argv, "--config=%s", c->file);
+	argv_add(&argv, "flatten");
+	argv_add(&argv, session);
+	child.argv = &argv;
+	/* As long as it takes; a signal ends us, and it with us. */
+	if (child_run(&child, NULL, NULL, &said, INT_MAX, &status, e) < 0)
+		return -1;
+	return status == 0 ? 0 :
+			     err_set(e, ERR_CONFLICT, "%s: %.300s", session,
+				     said.len ? text_trim(said.data) :
+						"its disk cannot be had");
+}
+
+/* What the service's user has made: a disk that names no other file. */
+static int open_flat(const struct config *c, const char *session,
+		     struct err *e)
+{
+	struct store st = { .config = c };
+	AUTO_FREE char *path = capture_path(&st, session);
+	AUTO_CLOSE int fd = -1;
+	struct image image;
+
+	fd = path ? open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) :
+		    -1;
+	if (fd < 0)
+		return err_sys(e, "cannot open the session's disk");
+	(void)unlink(path);
+	if (image_identify(fd, "disk.qcow2", &image, e) < 0)
+		return err_prefix(e, "the session's disk");
+	return TAKE_FD(fd);
+}
+
+static int take_disk(const struct config *c, const struct order *o,
+		     struct err *e)
+{
+	AUTO_CLOSE int dir = open(c->dir_machines,
+				  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int flat = -1;
+
+	if (dir < 0)
+		return err_sys(e, "cannot open %s", c->dir_machines);
+	if (faccessat(dir, o->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return err_set(e, ERR_CONFLICT,
+			       "a file %s is in dir_machines already", o->name);
+	if (run_flatten(c, o->session, e) < 0)
+		return -1;
+	flat = open_flat(c, o->session, e);
+	return flat < 0 ? -1 : image_copy(flat, dir, o->name, e);
+}
+
+static int capture(const struct config *c, const struct order *o,
+		   struct err *e)
+{
+	AUTO_BUF struct buf text = BUF_INIT(CONF_FILE_MAX);
+
+	if (conf_file_append_machine(c->machines_conf, o->name, o->description,
+				     NULL, &text, e) < 0 ||
+	    take_disk(c, o, e) < 0)
+		return -1;
+	return conf_file_write(c->machines_conf, text.data, text.len, e);
+}
+
+int ctl_capture(const struct config *c, int argc, char **argv)
+{
+	struct order o = { .session = NULL };
+	struct err e = ERR_INIT;
+	int status = read_arguments(argc, argv, &o);
+
+	if (status != CTL_DONE)
+		return status;
+	if (capture(c, &o, &e) == 0)
+		return refresh_and_print(c);
+	fprintf(stderr, "qwdctl capture: %s\n", e.msg);
+	return CTL_FAILED;
+}

@@ -1,0 +1,148 @@
+"""qwdctl capture: what a session has written becomes a machine."""
+
+import os
+import pathlib
+import socket
+import subprocess
+import time
+import unittest
+
+from harness import BLINK, Site, Vnc, eventually, pictures_differ, wait_for_prompt
+
+DISK = {"name": "tiny.qcow2", "description": "Tiny disk"}
+PLACE = 30000  # of the disk, in sectors: behind the guest's own
+MARK = pathlib.Path("/bin/busybox").read_bytes()[: 100 * 512]
+
+
+def run(site, *arguments, **more):
+    """As root: the image is to be root's."""
+    return subprocess.Popen(
+        [str(site.dir / "bin/qwdctl"), f"--config={site.dir}/etc/config.conf",
+         *arguments],
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}, cwd="/",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, **more)
+
+
+def capture(site, *arguments):
+    process = run(site, "capture", *arguments)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+class Freezer:
+    """Whoever asks the session's owner that the guest stand still."""
+
+    def __init__(self, site, name):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(20)
+        self.socket.connect(str(site.session_dir(name) / "control"))
+        self.socket.send(b'{"verb":"freeze"}')
+        if self.socket.recv(16) != b"ok":
+            raise AssertionError("refused")
+
+    def close(self):
+        self.socket.close()
+
+
+class Capture(unittest.TestCase):
+    def lives(self, vnc):
+        """The guest's screen answers to a key."""
+        before = vnc.screen()
+        vnc.type("x")
+        eventually(lambda: pictures_differ(before, vnc.screen()) > 0, 20,
+                   "an answer of the guest", pause=0.2)
+
+    def names(self, site):
+        return sorted(p.name for p in site.machines_dir.iterdir())
+
+    def test_the_disk_of_a_running_session_becomes_a_machine(self):
+        with Site(machines=[DISK]) as site:
+            name = site.running(machine="tiny.qcow2")["name"]
+            with Vnc.of(site, name) as vnc:
+                wait_for_prompt(vnc.screen)
+                overlay = site.overlays(name)[0]
+                before = os.stat(overlay).st_blocks
+                # The shell is there before the disk's driver.  (No character
+                # needs the shift key, which nobody presses here.)
+                vnc.type("until test -b /dev/vda; do sleep 1; done; "
+                         f"dd if=/bin/busybox of=/dev/vda bs=512 seek={PLACE} "
+                         f"count={len(MARK) // 512} conv=fsync; clear\n")
+                eventually(lambda: os.stat(overlay).st_blocks >= before + 128,
+                           20, "the guest's write", pause=0.2)
+                status, out, err = capture(site, name, "mine.qcow2",
+                                           "--description=My own")
+                self.assertEqual((status, err), (0, ""), out)
+                self.lives(vnc)
+            image = site.machines_dir / "mine.qcow2"
+            self.assertEqual(self.names(site), ["mine.qcow2", "tiny.qcow2"])
+            self.assertEqual(image.stat().st_mode & 0o777, 0o644)
+            info = subprocess.run(["qemu-img", "info", image], text=True,
+                                  capture_output=True, check=True).stdout
+            self.assertNotIn("backing file", info)
+            raw = site.dir / "raw"
+            subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw",
+                            image, raw], check=True)
+            with open(raw, "rb") as f:
+                f.seek(PLACE * 512)
+                self.assertEqual(f.read(len(MARK)), MARK)
+            raw.unlink()
+            self.assertIn("[mine.qcow2]\ndescription = My own\n",
+                          (site.dir / "etc/machines.conf").read_text())
+            site.stop(name)
+            # And it is offered and starts.
+            again = site.running(machine="mine.qcow2", user="bob")["name"]
+            self.assertEqual(site.record(again)["machine"], "mine.qcow2")
+
+    def test_a_guest_goes_on_when_the_capture_is_ended(self):
+        with Site(machines=[DISK]) as site:
+            name = site.running(machine="tiny.qcow2")["name"]
+            with Vnc.of(site, name) as vnc:
+                wait_for_prompt(vnc.screen)
+                # The disk cannot be had: its place is taken by a directory.
+                (site.snapshots_dir / f"{name}.capture").mkdir()
+                status, _, err = capture(site, name, "mine.qcow2")
+                self.assertEqual(status, 1)
+                self.assertIn("cannot make", err)
+                self.lives(vnc)
+                (site.snapshots_dir / f"{name}.capture").rmdir()
+                holder = Freezer(site, name)
+                before = vnc.screen()
+                vnc.type("y" * 30)
+                time.sleep(2)
+                self.assertLessEqual(pictures_differ(before, vnc.screen()), BLINK,
+                                     "it does not stand still")
+                # Only one at a time.
+                status, _, err = capture(site, name, "mine.qcow2")
+                self.assertEqual(status, 1)
+                self.assertIn("the owner refused", err)
+                holder.close()
+                self.lives(vnc)
+            self.assertEqual(self.names(site), ["tiny.qcow2"])
+
+    def test_what_cannot_be_captured_changes_nothing(self):
+        with Site(machines=[DISK]) as site:
+            name = site.running(machine="tiny.qcow2")["name"]
+            (site.machines_dir / "there.qcow2").write_bytes(b"precious")
+            conf = (site.dir / "etc/machines.conf").read_text()
+            rows = (
+                (2, "name a session and a new machine", name),
+                (2, "must end with .qcow2", name, "mine.raw"),
+                (2, "must end with .qcow2", name, "../mine.qcow2"),
+                (1, "[tiny.qcow2] is there twice", name, "tiny.qcow2"),
+                (1, "a file there.qcow2 is in dir_machines", name, "there.qcow2"),
+                (1, "no such session", name[:-1] + ("a" if name[-1] != "a" else "b"),
+                 "mine.qcow2"),
+            )
+            for status, message, *arguments in rows:
+                with self.subTest(message):
+                    got, _, err = capture(site, *arguments)
+                    self.assertEqual(got, status, err)
+                    self.assertIn(message, err)
+            self.assertEqual((site.dir / "etc/machines.conf").read_text(), conf)
+            self.assertEqual((site.machines_dir / "there.qcow2").read_bytes(), b"precious")
+            self.assertEqual(self.names(site), ["there.qcow2", "tiny.qcow2"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
