@@ -37,13 +37,14 @@ static int usage(const char *what)
 /* The value of --NAME=VALUE or --NAME VALUE; NULL if it is another option. */
 static const char *value_of(const char *name, int argc, char **argv, int *i)
 {
+	const char *arg = argv[*i];
 	size_t len = strlen(name);
 
-	if (strncmp(argv[*i], name, len) != 0)
+	if (!arg || strncmp(arg, name, len) != 0)
 		return NULL;
-	if (argv[*i][len] == '=')
-		return argv[*i] + len + 1;
-	if (argv[*i][len] || *i + 1 >= argc)
+	if (arg[len] == '=')
+		return arg + len + 1;
+	if (arg[len] || *i + 1 >= argc)
 		return NULL;
 	return argv[++*i];
 }

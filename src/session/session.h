@@ -52,7 +52,7 @@ enum {
 };
 
 /* All members are plain values: copy with =, nothing to release. */
-struct session {
+struct session { /* NOLINT(clang-analyzer-optin.performance.Padding) */
 	char name[SESSION_NAME_SIZE];
 	char user[SESSION_USER_SIZE];
 	char email[SESSION_EMAIL_SIZE]; /* of the user, "" if not known */

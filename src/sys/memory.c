@@ -1,8 +1,10 @@
 #include "sys/memory.h"
 
+#include <assert.h>
 #include <link.h>
 #include <malloc.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -16,6 +18,16 @@ void memory_begin_small(void)
 {
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	(void)mallopt(M_TOP_PAD, 0);
+}
+
+/* An address that the kernel or the linker gave as a number. */
+static void drop(uintptr_t start, size_t len)
+{
+	void *place;
+
+	static_assert(sizeof(place) == sizeof(start), "numbers hold addresses");
+	memcpy(&place, &start, sizeof(place));
+	(void)madvise(place, len, MADV_DONTNEED);
 }
 
 /* One object's segments that are mapped from its file and never written to:
@@ -45,8 +57,7 @@ static int drop_clean(struct dl_phdr_info *object, size_t size, void *page_arg)
 		clean[count++].len = end - start;
 	}
 	for (size_t i = 0; i < count; i++)
-		(void)madvise((void *)clean[i].start, clean[i].len,
-			      MADV_DONTNEED);
+		drop(clean[i].start, clean[i].len);
 	return 0;
 }
 
@@ -60,5 +71,5 @@ void memory_give_back(void)
 	(void)malloc_trim(0);
 	(void)dl_iterate_phdr(drop_clean, &page);
 	/* What is not mapped of this is left out. */
-	(void)madvise((void *)(top - STACK_BYTES), STACK_BYTES, MADV_DONTNEED);
+	drop(top - STACK_BYTES, STACK_BYTES);
 }

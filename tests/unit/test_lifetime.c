@@ -24,24 +24,24 @@
 
 static long long wall_offset_s;
 
-/* In the C library's place, for all of this program. */
-time_t time(time_t *ret)
+/* In the C library's place, for all of this program; with its names. */
+time_t time(time_t *__timer)
 {
 	struct timespec now = { 0 };
 
 	(void)syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
 	now.tv_sec += (time_t)wall_offset_s;
-	if (ret)
-		*ret = now.tv_sec;
+	if (__timer)
+		*__timer = now.tv_sec;
 	return now.tv_sec;
 }
 
-int clock_gettime(clockid_t clock, struct timespec *ret)
+int clock_gettime(clockid_t __clock_id, struct timespec *__tp)
 {
-	int result = (int)syscall(SYS_clock_gettime, clock, ret);
+	int result = (int)syscall(SYS_clock_gettime, __clock_id, __tp);
 
-	if (result == 0 && clock == CLOCK_REALTIME)
-		ret->tv_sec += (time_t)wall_offset_s;
+	if (result == 0 && __clock_id == CLOCK_REALTIME)
+		__tp->tv_sec += (time_t)wall_offset_s;
 	return result;
 }
 
