@@ -26,10 +26,9 @@ static void narrow(struct amount *a, const struct machine_range *range)
 	a->standard = larger(smaller(a->standard, a->max), a->min);
 }
 
-/* GB in thousandths to MB, the nearest. */
-static long long to_mb(long long milli)
+long long offer_mb(long long milli_gb)
 {
-	return (milli * 1024 + 500) / 1000;
+	return (milli_gb * 1024 + 999) / 1000;
 }
 
 /* machines.conf was checked before it came into the catalogue; what cannot be
@@ -42,9 +41,9 @@ static struct machine_range range_of(const char *text, bool gb)
 			   &range))
 		return (struct machine_range){ 0 };
 	if (gb) {
-		range.standard = to_mb(range.standard);
-		range.min = to_mb(range.min);
-		range.max = to_mb(range.max);
+		range.standard = offer_mb(range.standard);
+		range.min = offer_mb(range.min);
+		range.max = offer_mb(range.max);
 	}
 	return range;
 }
@@ -62,7 +61,7 @@ static void offer_disk_of(const struct config *c,
 		range = (struct machine_range){ 0 };
 	ret->image_mb = machine->iso ? 0 :
 				       (machine->virtual_size + MB - 1) / MB;
-	disk->standard = machine->iso ? to_mb(c->snapshot_alloc_disk) :
+	disk->standard = machine->iso ? offer_mb(c->snapshot_alloc_disk) :
 					ret->image_mb;
 	if (range.standard)
 		disk->standard = larger(range.standard, ret->image_mb);

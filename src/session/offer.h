@@ -44,4 +44,10 @@ MUST_CHECK int offer_shortage(const struct offer *offer, struct err *e);
 /* disk_mb of a session (session/session.h) whose disk shall have `mb`. */
 long long offer_disk(const struct offer *offer, long long mb);
 
+/*
+ * MB of a number of GB that text_milli() has read, which rounds down: the next
+ * whole one, so that 0.0625 GB are 64 MB.
+ */
+long long offer_mb(long long milli_gb);
+
 #endif

@@ -200,7 +200,7 @@ static int read_gb(const char *field, const char *what, const char *text,
 	if (!text || !*text)
 		return 0;
 	if (text_milli(text, 0, 1LL << 40, &milli))
-		mb = (milli * 1024 + 500) / 1000;
+		mb = offer_mb(milli);
 	if (mb >= allowed->min && mb <= allowed->max) {
 		*ret_mb = mb;
 		return 0;

@@ -38,7 +38,7 @@ static long long chosen_gb(const struct visit *v, const char *field,
 
 	if (!text || !text_milli(text, 0, 1LL << 40, &milli))
 		return otherwise;
-	mb = (milli * 1024 + 500) / 1000;
+	mb = offer_mb(milli);
 	return mb >= a->min && mb <= a->max ? mb : otherwise;
 }
 

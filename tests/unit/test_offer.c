@@ -117,6 +117,18 @@ static void what_cannot_be_had_here_is_said(void **state)
 	assert_non_null(strstr(e.msg, "needs 32768 MB of memory"));
 }
 
+static void the_smallest_memory_that_a_message_names_is_taken(void **state)
+{
+	static const long long rows[][2] = {
+		{ 62, 64 }, /* 0.0625, as text_milli() reads it */
+		{ 250, 256 }, { 500, 512 }, { 1000, 1024 }, { 2500, 2560 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(offer_mb(rows[i][0]), rows[i][1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +138,8 @@ int main(void)
 		cmocka_unit_test(no_disk_is_smaller_than_its_image),
 		cmocka_unit_test(an_image_that_is_written_to_keeps_its_size),
 		cmocka_unit_test(what_cannot_be_had_here_is_said),
+		cmocka_unit_test(
+			the_smallest_memory_that_a_message_names_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
