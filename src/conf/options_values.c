@@ -163,58 +163,58 @@ static const char *form_filter(char *value)
 	return "must be a filter in parentheses, as (uid=%u)";
 }
 
-/* Exact names with commas between; the blanks around them are dropped. */
-static const char *form_users(char *value)
+/* Texts with commas between, each of which must have this form; the blanks
+ * around them are dropped. */
+static const char *form_each(char *value, form *form_one)
 {
 	char *out = value;
 	char *rest = value;
-	char *name;
+	char *one;
 
 	if (!*value)
 		return NULL;
-	while ((name = strsep(&rest, ",")) != NULL) {
+	while ((one = strsep(&rest, ",")) != NULL) {
+		const char *fault;
 		size_t len;
 
-		name = text_trim(name);
-		len = strlen(name);
-		if (!text_only(name, "._@+\\-"))
-			return "must be exact user names, or @ and a group "
-			       "(letters, digits and ._@+-), separated by "
-			       "commas";
+		one = text_trim(one);
+		fault = form_one(one);
+		if (fault)
+			return fault;
 		if (out != value)
 			*out++ = ',';
-		memmove(out, name, len);
+		len = strlen(one);
+		memmove(out, one, len);
 		out += len;
 	}
 	*out = '\0';
 	return NULL;
 }
 
-/* Names and addresses of hosts, likewise. */
+static const char *form_user(char *value)
+{
+	if (text_only(value, "._@+\\-"))
+		return NULL;
+	return "must be exact user names, or @ and a group (letters, digits "
+	       "and ._@+-), separated by commas";
+}
+
+static const char *form_users(char *value)
+{
+	return form_each(value, form_user);
+}
+
+static const char *form_one_host(char *value)
+{
+	if (*value && !form_host(value))
+		return NULL;
+	return "must be names or addresses of hosts, without ports, separated "
+	       "by commas";
+}
+
 static const char *form_hosts(char *value)
 {
-	static const char what[] = "must be names or addresses of hosts, "
-				   "without ports, separated by commas";
-	char *out = value;
-	char *rest = value;
-	char *name;
-
-	if (!*value)
-		return NULL;
-	while ((name = strsep(&rest, ",")) != NULL) {
-		size_t len;
-
-		name = text_trim(name);
-		len = strlen(name);
-		if (!len || form_host(name))
-			return what;
-		if (out != value)
-			*out++ = ',';
-		memmove(out, name, len);
-		out += len;
-	}
-	*out = '\0';
-	return NULL;
+	return form_each(value, form_one_host);
 }
 
 static const struct {
