@@ -293,16 +293,13 @@ static bool remove_if_stale(const struct store *st, int dir, const char *name)
 int throttle_purge(const struct store *st, size_t *removed, struct err *e)
 {
 	int fd = open_dir(st, e);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fd < 0 ? NULL : file_entries(fd);
 	const struct dirent *entry;
 
 	*removed = 0;
-	if (!dir) {
-		if (fd < 0)
-			return -1;
-		close(fd);
-		return err_sys(e, "cannot read %s/throttle", st->path);
-	}
+	if (!dir)
+		return fd < 0 ? -1 :
+				err_sys(e, "cannot read %s/throttle", st->path);
 	while ((entry = readdir(dir)) != NULL)
 		if (entry->d_name[0] != '.' &&
 		    remove_if_stale(st, fd, entry->d_name))

@@ -170,17 +170,14 @@ static bool is_stale(int dir, const char *name)
 int ticket_purge(const struct store *st, size_t *removed, struct err *e)
 {
 	int fd = ticket_folder(st, e);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fd < 0 ? NULL : file_entries(fd);
 	const struct dirent *entry;
 	int result = 0;
 
 	*removed = 0;
-	if (!dir) {
-		if (fd < 0)
-			return -1;
-		close(fd);
-		return err_sys(e, "cannot read %s/tickets", st->path);
-	}
+	if (!dir)
+		return fd < 0 ? -1 :
+				err_sys(e, "cannot read %s/tickets", st->path);
 	while ((entry = readdir(dir)) != NULL) {
 		const char *name = entry->d_name;
 

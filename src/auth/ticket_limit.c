@@ -5,6 +5,7 @@
 
 #include "auth/ticket_file.h"
 #include "base/text.h"
+#include "sys/file.h"
 
 struct count {
 	const char *user;
@@ -32,20 +33,16 @@ static void count_file(int dir, const char *name, struct count *c)
 
 static int count_all(int folder, struct count *c, struct err *e)
 {
-	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = file_entries(
+		openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	const struct dirent *entry;
 
-	if (!dir) {
-		err_sys(e, "cannot read the folder of tickets");
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
+	if (!dir)
+		return err_sys(e, "cannot read the folder of tickets");
 	while ((entry = readdir(dir)) != NULL)
 		if (entry->d_name[0] != '.' &&
 		    strcmp(entry->d_name, "lock") != 0)
-			count_file(fd, entry->d_name, c);
+			count_file(dirfd(dir), entry->d_name, c);
 	closedir(dir);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "run/stray.h"
 #include "sys/child.h"
 #include "sys/clock.h"
+#include "sys/file.h"
 
 enum { END_MS = 5000 };
 
@@ -64,18 +65,14 @@ static int visit(const struct store *st, const char *name, struct err *e)
 
 int hung_end(const struct store *st, struct err *e)
 {
-	int fd = openat(st->locks, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = file_entries(
+		openat(st->locks, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	const struct dirent *entry;
 	bool failed = false;
 	int count = 0;
 
-	if (!dir) {
-		err_sys(e, "cannot read the locks");
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
+	if (!dir)
+		return err_sys(e, "cannot read the locks");
 	while ((entry = readdir(dir)) != NULL) {
 		struct err one = ERR_INIT;
 		int result = visit(st, entry->d_name, &one);

@@ -13,30 +13,27 @@
 #include "sys/file.h"
 
 /*
- * Call `visit` for each entry of directory `dirfd`.  A failure of one entry
- * does not keep the others from their turn; the first one is reported.
+ * Call `visit` for each entry of directory `path` in `from`.  A failure of one
+ * entry does not keep the others from their turn; the first one is reported.
  */
 typedef int visit_fn(const struct store *st, int dirfd, const char *name,
 		     struct purge_result *ret, struct err *e);
 
-static int for_each(const struct store *st, int dirfd, const char *path,
+static int for_each(const struct store *st, int from, const char *path,
 		    visit_fn *visit, struct purge_result *ret, struct err *e)
 {
-	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = file_entries(
+		openat(from, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	const struct dirent *entry;
 	int result = 0;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir)
 		return errno == ENOENT ? 0 :
 					 err_sys(e, "cannot read %s", path);
-	}
 	while ((entry = readdir(dir)) != NULL) {
 		struct err one = ERR_INIT;
 
-		if (visit(st, fd, entry->d_name, ret, &one) < 0 &&
+		if (visit(st, dirfd(dir), entry->d_name, ret, &one) < 0 &&
 		    result == 0) {
 			*e = one;
 			result = -1;

@@ -70,17 +70,13 @@ static int add(struct glances *all, const struct glance *g, struct err *e)
 static int look_at_all(const struct store *st, const char *quoted,
 		       struct glances *ret, struct err *e)
 {
-	int fd = openat(st->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = file_entries(
+		openat(st->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	const struct dirent *entry;
 	int result = 0;
 
-	if (!dir) {
-		err_sys(e, "cannot read %s", st->path);
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
+	if (!dir)
+		return err_sys(e, "cannot read %s", st->path);
 	while (result == 0 && (entry = readdir(dir)) != NULL) {
 		struct glance g;
 

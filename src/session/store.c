@@ -370,12 +370,8 @@ bool store_name_of_record(const char *file, char ret[SESSION_NAME_SIZE])
 /* Open a directory of the store for reading its entries. */
 static DIR *open_entries(int dirfd)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir && fd >= 0)
-		close(fd);
-	return dir;
+	return file_entries(
+		openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 /* `user` as it stands in a record; NULL for NULL, or if no memory. */

@@ -154,6 +154,17 @@ int file_private_dir(int dirfd, const char *name, struct err *e)
 	return fd;
 }
 
+DIR *file_entries(int fd)
+{
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int saved = errno;
+
+	if (!dir && fd >= 0)
+		close(fd);
+	errno = saved;
+	return dir;
+}
+
 char *file_join(const char *a, const char *b)
 {
 	char *path;

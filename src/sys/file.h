@@ -5,6 +5,7 @@
 #ifndef QWD_SYS_FILE_H
 #define QWD_SYS_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -47,6 +48,13 @@ MUST_CHECK int file_private_dir(int dirfd, const char *name, struct err *e);
  * any mode: it takes three descriptors, and no deeper stack.
  */
 MUST_CHECK int file_remove_tree(int dirfd, const char *name, struct err *e);
+
+/*
+ * The entries of the directory behind `fd`, which is taken over, also where
+ * that fails; -1 stands for one that could not be opened.  The caller closes
+ * the result; NULL with errno.
+ */
+MUST_CHECK DIR *file_entries(int fd);
 
 /* `a/b` in allocated memory (caller frees); NULL if no memory. */
 char *file_join(const char *a, const char *b);

@@ -74,22 +74,17 @@ static int remove_entry(int from, const char *name, int top,
 /* Empty directory `name` of `top`, lifting its directories.  -1 with errno. */
 static int flatten(int top, const char *name, unsigned long *serial)
 {
-	int fd = open_any(top, name);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = file_entries(open_any(top, name));
 	const struct dirent *entry;
 	int result = 0;
 	int saved;
 
-	if (!dir) {
-		saved = errno;
-		if (fd >= 0)
-			close(fd);
-		errno = saved;
+	if (!dir)
 		return -1;
-	}
 	while (result == 0 && (entry = readdir(dir)) != NULL)
 		if (!is_self(entry->d_name))
-			result = remove_entry(fd, entry->d_name, top, serial);
+			result = remove_entry(dirfd(dir), entry->d_name, top,
+					      serial);
 	saved = errno;
 	closedir(dir);
 	errno = saved;
@@ -100,19 +95,14 @@ static int flatten(int top, const char *name, unsigned long *serial)
  * whose own directories come up.  -1 with errno, or how many it has seen. */
 static int pass(int top, unsigned long *serial)
 {
-	int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = file_entries(
+		openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	const struct dirent *entry;
 	int seen = 0;
 	int saved;
 
-	if (!dir) {
-		saved = errno;
-		if (fd >= 0)
-			close(fd);
-		errno = saved;
+	if (!dir)
 		return -1;
-	}
 	while (seen >= 0 && (entry = readdir(dir)) != NULL) {
 		const char *name = entry->d_name;
 

@@ -439,6 +439,24 @@ static void a_tree_without_any_right_in_it_is_removed(void **state)
 	assert_false(exists("rights/tree"));
 }
 
+static void the_entries_of_no_directory_leave_its_error_and_no_descriptor(
+	void **state)
+{
+	int fd;
+
+	(void)state;
+	errno = EACCES;
+	assert_null(file_entries(-1));
+	assert_int_equal(errno, EACCES);
+
+	fd = openat(scratch_fd, "plain", O_CREAT | O_RDONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_null(file_entries(fd));
+	assert_int_equal(errno, ENOTDIR);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_int_equal(errno, EBADF);
+}
+
 static void a_path_is_joined_by_one_slash(void **state)
 {
 	AUTO_FREE char *path = file_join("a/b", "c");
@@ -476,6 +494,8 @@ int main(void)
 			a_tree_is_removed_and_what_its_links_name_stays),
 		cmocka_unit_test(a_tree_deeper_than_any_path_is_removed),
 		cmocka_unit_test(a_tree_without_any_right_in_it_is_removed),
+		cmocka_unit_test(
+			the_entries_of_no_directory_leave_its_error_and_no_descriptor),
 		cmocka_unit_test(a_path_is_joined_by_one_slash),
 	};
 
