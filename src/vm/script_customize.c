@@ -12,7 +12,7 @@ enum effect {
 	PERL,	    /* run by virt-customize on this server */
 	FILE_WHOLE, /* the argument is a file of this server */
 	FILE_FIRST, /* a file of this server, up to the ':' */
-	SELECTOR,   /* behind "file:" stands a file of this server */
+	SELECTOR,   /* of a password or key: "file:" and a file of this server */
 	NETWORK,
 };
 
@@ -85,9 +85,40 @@ static bool next_line(const char **at, const char *end, const char **ret,
 	return false;
 }
 
+static bool skip_word(const char **at, const char *end, const char *word)
+{
+	size_t len = strlen(word);
+
+	if ((size_t)(end - *at) < len || memcmp(*at, word, len) != 0)
+		return false;
+	*at += len;
+	return true;
+}
+
+/* "[USER:][locked:|disabled:]file:FILE" (virt-builder(1), "Users and
+ * passwords"): USER is any text without a colon, "file" too. */
+static void find_selected(struct line *l)
+{
+	const char *at = l->argument;
+	const char *end = at + l->len;
+
+	if (strcmp(l->command->name, "root-password") != 0) {
+		at = memchr(at, ':', l->len);
+		if (!at)
+			return;
+		at++;
+	}
+	while (skip_word(&at, end, "lock:") || skip_word(&at, end, "locked:") ||
+	       skip_word(&at, end, "disabled:"))
+		;
+	if (!skip_word(&at, end, "file:"))
+		return;
+	l->file = at;
+	l->file_len = (size_t)(end - at);
+}
+
 static void find_file(struct line *l)
 {
-	const char *end = l->argument + l->len;
 	const char *mark = NULL;
 
 	switch (l->command->effect) {
@@ -101,11 +132,7 @@ static void find_file(struct line *l)
 		l->file_len = mark ? (size_t)(mark - l->file) : l->len;
 		break;
 	case SELECTOR:
-		mark = memmem(l->argument, l->len, "file:", 5);
-		if (mark && (mark == l->argument || mark[-1] == ':')) {
-			l->file = mark + 5;
-			l->file_len = (size_t)(end - l->file);
-		}
+		find_selected(l);
 		break;
 	case NAMES:
 	case LINE:
@@ -223,6 +250,27 @@ static int fill_line(const struct line *l, const struct script_facts *facts,
 	return script_text_fill(l->argument, l->len, place, facts, out, e);
 }
 
+/* A fact may begin a selector, or be one: then it would name a file. */
+static int check_filled(const struct line *l, const char *argument, size_t len,
+			struct err *e)
+{
+	struct line filled = { .command = l->command,
+			       .argument = argument,
+			       .len = len };
+
+	if (l->command->effect != SELECTOR)
+		return 0;
+	find_file(&filled);
+	if (filled.file_len == l->file_len &&
+	    (!l->file_len ||
+	     memcmp(filled.file, l->file, l->file_len) == 0))
+		return 0;
+	return err_set(e, ERR_INPUT,
+		       "has the command %s with a symbol that would name a "
+		       "file of this server",
+		       l->command->name);
+}
+
 int script_customize_fill(const char *lines, size_t len,
 			  const struct script_facts *facts, struct buf *out,
 			  struct argv *files, struct err *e)
@@ -232,8 +280,15 @@ int script_customize_fill(const char *lines, size_t len,
 	struct line l;
 
 	while (next_line(&lines, end, &text, &len)) {
+		size_t start = out->len;
+
 		if (read_line(text, len, &l, e) < 0 ||
 		    fill_line(&l, facts, out, e) < 0)
+			return -1;
+		start += strlen(l.command->name) + 1;
+		if (out->len > start &&
+		    check_filled(&l, out->data + start, out->len - start, e) <
+			    0)
 			return -1;
 		/* A fact's '\' at the end would take the next line in. */
 		if (out->len && out->data[out->len - 1] == '\\')

@@ -267,6 +267,44 @@ static void lines_that_would_do_harm_are_refused(void **state)
 	assert_non_null(strstr(e.msg, "ends with '\\'"));
 }
 
+/* P34: what a visitor has typed as the password is no file's name. */
+static void a_fact_is_no_selector_of_a_file(void **state)
+{
+	static const struct {
+		const char *line;
+		const char *password;
+		bool good;
+	} table[] = {
+		{ "password ann:password:@PW@", "file:/proc/self/environ", true },
+		{ "root-password password:@PW@", "file:/x", true },
+		{ "password ann:file:/srv/pw", "x", true },
+		{ "password ann:@PW@", "file:/proc/self/environ", false },
+		{ "password ann:@PW@", "locked:file:/x", false },
+		{ "root-password @PW@", "file:/x", false },
+		{ "password @PW@:password:x", "ann:file:/x", false },
+		{ "password @PW@:file:/srv/pw", "ann:file:/x", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		const struct script_facts facts = {
+			.value = { [SYMBOL_PW] = table[i].password },
+		};
+		AUTO_BUF struct buf out = BUF_INIT(65536);
+		AUTO_ARGV struct argv files = { .list = NULL };
+		struct err e = ERR_INIT;
+		int result = script_customize_fill(table[i].line,
+						   strlen(table[i].line),
+						   &facts, &out, &files, &e);
+
+		if (result != (table[i].good ? 0 : -1))
+			fail_msg("%s, %s: %s", table[i].line,
+				 table[i].password, e.msg);
+		if (result < 0)
+			assert_non_null(strstr(e.msg, "would name a file"));
+	}
+}
+
 /* P34: its sandbox holds /usr, the disk, and what the lines name. */
 static void virt_customize_sees_nothing_of_the_host_but_usr(void **state)
 {
@@ -317,6 +355,7 @@ int main(void)
 		cmocka_unit_test(places_take_what_is_safe_there),
 		cmocka_unit_test(lines_of_virt_customize_are_filled_in),
 		cmocka_unit_test(lines_that_would_do_harm_are_refused),
+		cmocka_unit_test(a_fact_is_no_selector_of_a_file),
 		cmocka_unit_test(
 			virt_customize_sees_nothing_of_the_host_but_usr),
 	};
