@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/statvfs.h>
 
 #include "base/text.h"
@@ -145,18 +146,29 @@ static int flatten(const struct store *st, const struct session *s,
 	return result;
 }
 
+/* The wish to die with `parent` is forgotten where the user changes
+ * (PR_SET_PDEATHSIG(2const)). */
+static int end_with(pid_t parent, struct err *e)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
+		return err_sys(e, "prctl");
+	return getppid() == parent ? 0 :
+				     err_set(e, ERR_CONFLICT, "interrupted");
+}
+
 /* The guest stands still until this process ends, whatever ends it. */
 int ctl_flatten(const struct config *c, int argc, char **argv)
 {
 	AUTO_STORE struct store st = STORE_INIT;
 	AUTO_CLOSE int frozen = -1;
 	struct err e = ERR_INIT;
+	pid_t parent = getppid();
 	struct session s;
 
 	if (argc != 2)
 		return CTL_USAGE;
 	catch_signals();
-	if (service_store_open(c, &st, &e) < 0 ||
+	if (service_store_open(c, &st, &e) < 0 || end_with(parent, &e) < 0 ||
 	    store_read_true(&st, argv[1], &s, &e) < 0 ||
 	    (frozen = control_freeze(&st, s.name, &e)) < 0 ||
 	    flatten(&st, &s, &e) < 0) {

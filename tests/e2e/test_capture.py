@@ -120,6 +120,35 @@ class Capture(unittest.TestCase):
                 self.lives(vnc)
             self.assertEqual(self.names(site), ["tiny.qcow2"])
 
+    def test_the_guest_goes_on_when_whoever_captures_is_killed(self):
+        """Also where qwdctl has become the service's user on the way."""
+        with Site(machines=[DISK]) as site:
+            name = site.running(machine="tiny.qcow2")["name"]
+            overlay = site.overlays(name)[0]
+            part = site.snapshots_dir / f"{name}.capture"
+            with Vnc.of(site, name) as vnc:
+                wait_for_prompt(vnc.screen)
+                # A disk whose reader waits for ever; QEMU has the real one.
+                overlay.rename(f"{overlay}.away")
+                os.mkfifo(overlay, 0o666)
+                os.chmod(overlay, 0o666)
+                process = run(site, "capture", name, "mine.qcow2")
+                try:
+                    eventually(part.exists, 20, "the copy's begin")
+                finally:
+                    process.kill()
+                    process.wait()
+                    process.stdout.close()
+                    process.stderr.close()
+                try:
+                    eventually(lambda: not part.exists(), 20, "the copy's end")
+                finally:
+                    # Whoever may still wait for it goes on.
+                    os.close(os.open(overlay, os.O_RDWR | os.O_NONBLOCK))
+                    os.rename(f"{overlay}.away", overlay)
+                self.lives(vnc)
+            self.assertEqual(self.names(site), ["tiny.qcow2"])
+
     def test_what_cannot_be_captured_changes_nothing(self):
         with Site(machines=[DISK]) as site:
             name = site.running(machine="tiny.qcow2")["name"]
