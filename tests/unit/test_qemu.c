@@ -169,7 +169,7 @@ static void a_seed_is_one_more_disk_by_its_descriptor(void **state)
 		"\"discard\":\"unmap\",\"file\":{\"driver\":\"file\","
 		"\"filename\":\"/dev/fdset/1\",\"read-only\":true}}",
 		"-device", "virtio-blk-pci,drive=seed",
-		DEVICES("virtio-vga"), TAIL
+		DEVICES("virtio-vga"), TAIL, NULL
 	};
 	struct session s = disk_session();
 	struct qemu_place p = place();
