@@ -497,6 +497,7 @@ static void attempt_at_once(int count, int ret[ERR_SYSTEM + 1])
 static void of_a_thousand_guesses_at_once_five_are_asked(void **state)
 {
 	int codes[ERR_SYSTEM + 1] = { 0 };
+	int unanswered;
 
 	(void)state;
 	set("login_failures_address", "500");
@@ -504,9 +505,15 @@ static void of_a_thousand_guesses_at_once_five_are_asked(void **state)
 	set("login_timeout", "9");
 	put_program("FAILED no");
 	attempt_at_once(1000, codes);
-	assert_int_equal(asked(), 5);
-	assert_int_equal(codes[ERR_LOGIN], 5);
-	assert_int_equal(codes[ERR_THROTTLED], 995);
+	/* On a host that is too busy the program may miss its deadline: then
+	 * nobody was answered, and that place is another's. */
+	unanswered = codes[ERR_BUSY];
+	assert_in_range(codes[ERR_LOGIN], unanswered < 5 ? 5 - unanswered : 0,
+			5);
+	assert_in_range(asked(), codes[ERR_LOGIN],
+			codes[ERR_LOGIN] + unanswered);
+	assert_int_equal(codes[ERR_THROTTLED],
+			 1000 - codes[ERR_LOGIN] - unanswered);
 }
 
 static void a_right_password_and_an_outage_cost_no_place(void **state)
