@@ -337,7 +337,7 @@ class Site:
         self.url = f"http://localhost:{port}"
         self.mpm = mpm
         self.machines = [TINY] if machines is None else machines
-        self.options = {"service_port": gateway_port, "service_max_load": 100}
+        self.options = {"service_port": gateway_port, "service_max_load": 1000}
         if qmp:
             self.options["qemu_exec_options"] = (
                 "-machine pc,vmport=off,hpet=off -accel tcg,thread=multi "
