@@ -402,18 +402,22 @@ static void cores_of_sessions_younger_than_the_load_are_a_limit(void **state)
 	struct session bob = wish_of("bob");
 	struct hostload host;
 	struct err e = ERR_INIT;
+	long long each;
+	char load[32];
 	int lock;
 
 	(void)state;
 	assert_int_equal(hostload_read(&host, &e), 0);
-	/* More than any other load of this host takes, its tests' too. */
-	set("service_max_load", "900");
-	set("service_max_cpu_fraction_nb_per_user", "1000");
-	ann.cpu = 900 * host.cpus + 1;
+	/* More than any other load of this host takes, its tests' too: as much
+	 * as a record (4096 cores) and a user (100 for each core) may have. */
+	each = 4095 / host.cpus < 99 ? 4095 / host.cpus : 99;
+	snprintf(load, sizeof(load), "%lld", each);
+	set("service_max_load", load);
+	ann.cpu = each * host.cpus + 1;
 	check_busy(&ann, "cores are free, and the machine needs");
 	ann.cpu = 1;
 	lock = reserve(&ann, 0);
-	ann.cpu = 900 * host.cpus; /* promised a moment ago */
+	ann.cpu = each * host.cpus; /* promised a moment ago */
 	assert_int_equal(store_write(&st, &ann, &e), 0);
 	check_busy(&bob, "This server is busy: 0 of its");
 	/* After a minute the load average has it. */
