@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "net/fetch.h"
 
+enum { HOST_MAX = 255 }; /* of no longer name there is an address */
+
 /* RFC 6890's registry (IANA, "IPv4 Special-Purpose Address Registry"), and
  * multicast and what is above. */
 static const struct {
@@ -106,16 +108,21 @@ bool fetch_host_is_public(const char *host)
 	struct sockaddr_in v4 = { .sin_family = AF_INET };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 	size_t len = strlen(host);
+	char name[HOST_MAX + 1];
 
 	/* A last dot says nothing but that the name is whole. */
 	if (len && host[len - 1] == '.')
 		len--;
+	if (len > HOST_MAX)
+		return false;
+	memcpy(name, host, len);
+	name[len] = '\0';
 	if (len >= 9 && strncasecmp(host + len - 9, "localhost", 9) == 0 &&
 	    (len == 9 || host[len - 10] == '.'))
 		return false;
-	if (inet_aton(host, &v4.sin_addr))
+	if (inet_aton(name, &v4.sin_addr))
 		return fetch_address_is_public((struct sockaddr *)&v4);
-	if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1)
+	if (inet_pton(AF_INET6, name, &v6.sin6_addr) == 1)
 		return fetch_address_is_public((struct sockaddr *)&v6);
 	return true;
 }

@@ -63,6 +63,8 @@ static void a_host_that_is_an_address_is_looked_at_in_all_its_forms(void **state
 		{ "gitlab.com", true },	    { "1.1.1.1", true },
 		{ "localhost", false },	    { "LocalHost", false },
 		{ "localhost.", false },    { "x.localhost", false },
+		{ "127.0.0.1.", false },    { "169.254.169.254.", false },
+		{ "10.1.", false },	    { "1.1.1.1.", true },
 		{ "notlocalhost", true },   { "127.0.0.1", false },
 		{ "127.1", false },	    { "2130706433", false },
 		{ "0x7f000001", false },    { "0x7f.1", false },
