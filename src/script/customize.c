@@ -32,17 +32,15 @@ static int hold(const struct buf *text, struct err *e)
 }
 
 /* All that libguestfs's programs have written goes to the log, and their first
- * error is for people: unless a secret is in it. */
+ * error is for people: unless a secret may be in it.  That cannot be seen in
+ * the words: they quote lines in which the password is quoted already. */
 static int say(const struct work *w, const char *what, struct buf *words,
 	       struct err *e)
 {
-	const char *password = w->facts.value[SYMBOL_PW];
-	char *text = words->len ? words->data : NULL;
+	char *text = words->len && !w->secret ? words->data : NULL;
 	const char *line;
 	size_t len;
 
-	if (password && *password && text && strstr(text, password))
-		text = NULL;
 	for (char *c = text; c && *c; c++)
 		if (*c != '\n' && (*c < ' ' || *c > '~'))
 			*c = '?';

@@ -95,6 +95,8 @@ static int add(struct work *w, const struct wish *wish, struct err *e)
 		return 0;
 	if (script_load(&w->config, &s, &w->facts, &text, e) < 0)
 		return -1;
+	if (script_uses(buf_str(&text), SYMBOL_PW))
+		w->secret = true;
 	if (s.kind == SCRIPT_CUSTOMIZE)
 		return add_lines(w, &text, e);
 	if ((w->session.iso || w->session.master) && !w->cloud_init)

@@ -20,6 +20,7 @@ struct work {
 	size_t count;
 	struct buf lines; /* of virt-customize, in order */
 	struct argv files; /* that they read */
+	bool secret; /* the password is in one of them or in a program */
 	struct buf notice; /* the first thing that went wrong, a sentence */
 	bool failed;       /* and that a script was to be had */
 };

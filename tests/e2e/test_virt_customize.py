@@ -163,6 +163,22 @@ class VirtCustomize(unittest.TestCase):
             site.end(session["name"])
             self.keep_appliance(site)
 
+    def test_4_a_failure_tells_no_password(self):
+        """SR15, SR28: virt-customize quotes the line that has failed, and the
+        password is quoted in it."""
+        with self.site(
+            ["virt-customize: run-command test @PW@ = x"],
+            config_script_required="no", script_password="yes",
+        ) as site:
+            self.share_appliance(site)
+            session = site.create(password="it's-the-canary")
+            session = site.wait_state(session["name"], "running", 600)
+            self.assertIn("could not be put into the machine's disk", session["notice"])
+            self.assertNotIn("the-canary", session["notice"])
+            self.assertEqual(files_with("the-canary", site.dir), [])
+            site.end(session["name"])
+            self.keep_appliance(site)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
