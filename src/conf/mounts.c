@@ -87,7 +87,7 @@ static const char *fill_path(const char *path, const char *user,
 /* One item: "/path", "/path:ro" or "/path:rw". */
 static const char *read_item(char *item, const char *user, struct mounts *m)
 {
-	struct mount mount = { .writable = false };
+	struct mount mount = { .fd = -1 };
 	char *colon = strrchr(item, ':');
 	const char *problem;
 

@@ -29,6 +29,7 @@ struct mount {
 			 directory's, with '/'; 0 if that is not in it */
 	char tag[MOUNT_TAG_SIZE];
 	bool writable;
+	int fd; /* of the directory, once somebody has opened it; else -1 */
 };
 
 struct mounts {

@@ -41,6 +41,7 @@ struct ends {
 	int qmp[2];
 	int info[2];
 	int tpm; /* QEMU's; -1 without one */
+	struct mounts mounts; /* open, for bubblewrap */
 };
 
 static int open_ends(struct ends *ends, struct err *e)
@@ -107,7 +108,6 @@ static int build_command(struct owner *o, struct ends *ends, struct argv *ret,
 	AUTO_FREE char *vars = file_join(o->dir_path, "vm/vars");
 	struct firmware firmware;
 	AUTO_FREE char *gpu_dir = NULL;
-	struct mounts mounts;
 	struct gpu gpu;
 	bool has_gpu;
 	struct qemu_place place = {
@@ -117,7 +117,7 @@ static int build_command(struct owner *o, struct ends *ends, struct argv *ret,
 		.vnc = vnc,
 		.vars = vars,
 		.qmp = ends->qmp[1],
-		.mounts = &mounts,
+		.mounts = &ends->mounts,
 		.kvm = o->s.kvm,
 		.seed = o->seed < 0 ? 0 : o->seed,
 	};
@@ -128,7 +128,7 @@ static int build_command(struct owner *o, struct ends *ends, struct argv *ret,
 		return err_set(e, ERR_SYSTEM, "no memory");
 	if (o->sandboxed && !(bwrap = child_find_program("bwrap", e)))
 		return -1;
-	if (guest_mounts(o, &mounts, e) < 0 ||
+	if (guest_mounts(o, &ends->mounts, e) < 0 ||
 	    guest_firmware(o, &firmware, e) < 0 ||
 	    guest_gpu(o, &gpu, &has_gpu, e) < 0 ||
 	    guest_tpm(o, bwrap, &ends->tpm, e) < 0)
@@ -147,7 +147,7 @@ static int build_command(struct owner *o, struct ends *ends, struct argv *ret,
 		place.card = buf_str(&card);
 	}
 	if (bwrap &&
-	    add_sandbox(o, ends, bwrap, &place, &mounts, ret, e) < 0)
+	    add_sandbox(o, ends, bwrap, &place, &ends->mounts, ret, e) < 0)
 		return -1;
 	qemu_command(&o->config, &o->s, &place, ret);
 	return 0;
@@ -157,7 +157,7 @@ static int start_qemu(struct owner *o, struct ends *ends, struct err *e)
 {
 	AUTO_ARGV struct argv argv = { 0 };
 	struct child c = CHILD_INIT;
-	int keep[5];
+	int keep[5 + MOUNTS_MAX];
 	size_t count = 0;
 
 	if (build_command(o, ends, &argv, e) < 0)
@@ -170,6 +170,8 @@ static int start_qemu(struct owner *o, struct ends *ends, struct err *e)
 		keep[count++] = o->tap;
 	if (o->seed >= 0)
 		keep[count++] = o->seed;
+	for (size_t i = 0; i < ends->mounts.count; i++)
+		keep[count++] = ends->mounts.list[i].fd;
 	c.argv = &argv;
 	c.err = o->said_write;
 	c.keep = keep;
@@ -184,7 +186,7 @@ static int start_qemu(struct owner *o, struct ends *ends, struct err *e)
 
 static int start(struct owner *o, struct err *e)
 {
-	struct ends ends = { .tpm = -1 };
+	struct ends ends = { .tpm = -1, .mounts = { .count = 0 } };
 	int result;
 
 	if (open_ends(&ends, e) < 0)
@@ -194,6 +196,9 @@ static int start(struct owner *o, struct err *e)
 	close(ends.info[1]);
 	if (ends.tpm >= 0)
 		close(ends.tpm);
+	for (size_t i = 0; i < ends.mounts.count; i++)
+		if (ends.mounts.list[i].fd >= 0)
+			close(ends.mounts.list[i].fd);
 	o->qmp.fd = ends.qmp[0];
 	o->info = ends.info[0];
 	return result;

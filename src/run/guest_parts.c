@@ -74,10 +74,10 @@ int guest_tpm(struct owner *o, const char *bwrap, int *ret_fd, struct err *e)
 }
 
 /*
- * Is the directory there?  Behind the user's name no link is followed: what
- * is there is the user's, and must not lead to somebody else's.
+ * Open the directory.  Behind the user's name no link is followed: what is
+ * there is the user's, and must not lead to somebody else's.
  */
-static int look_for(const struct mount *m, struct err *e)
+static int open_volume(const struct mount *m, struct err *e)
 {
 	AUTO_FREE char *path = strdup(m->path);
 	AUTO_CLOSE int fd = -1;
@@ -87,7 +87,7 @@ static int look_for(const struct mount *m, struct err *e)
 		return err_set(e, ERR_SYSTEM, "no memory");
 	if (!m->fixed) {
 		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		return fd < 0 ? err_sys(e, "%s", path) : 0;
+		return fd < 0 ? err_sys(e, "%s", path) : TAKE_FD(fd);
 	}
 	rest = path + m->fixed;
 	rest[-1] = '\0';
@@ -100,7 +100,7 @@ static int look_for(const struct mount *m, struct err *e)
 		close(fd);
 		fd = next;
 	}
-	return fd < 0 ? err_sys(e, "%s", m->path) : 0;
+	return fd < 0 ? err_sys(e, "%s", m->path) : TAKE_FD(fd);
 }
 
 int guest_mounts(struct owner *o, struct mounts *ret, struct err *e)
@@ -116,7 +116,8 @@ int guest_mounts(struct owner *o, struct mounts *ret, struct err *e)
 		return err_set(e, ERR_CONFIG, "volumes need the sandbox");
 	}
 	for (size_t i = 0; i < ret->count; i++) {
-		if (look_for(&ret->list[i], e) == 0)
+		ret->list[i].fd = open_volume(&ret->list[i], e);
+		if (ret->list[i].fd >= 0)
 			continue;
 		snprintf(sentence, sizeof(sentence),
 			 "The volume %s of this machine is not there. Tell "

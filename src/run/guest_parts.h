@@ -21,7 +21,8 @@ MUST_CHECK int guest_firmware(struct owner *o, struct firmware *ret,
 MUST_CHECK int guest_tpm(struct owner *o, const char *bwrap, int *ret_fd,
 			 struct err *e);
 
-/* The volumes, all of which are there. */
+/* The volumes, all of which are there, open; the caller closes those that are
+ * open in *ret, also after a failure. */
 MUST_CHECK int guest_mounts(struct owner *o, struct mounts *ret,
 			    struct err *e);
 

@@ -4,12 +4,14 @@
 
 #include "sys/json.h"
 
-/* Whatever the guest does with a volume, there is nothing beside it. */
+/* Whatever the guest does with a volume, there is nothing beside it.  By its
+ * descriptor: what has its name by now may be a link. */
 static void add_mounts(struct argv *a, const struct mounts *mounts)
 {
 	for (size_t i = 0; mounts && i < mounts->count; i++) {
-		argv_add(a, mounts->list[i].writable ? "--bind" : "--ro-bind");
-		argv_add(a, mounts->list[i].path);
+		argv_add(a, mounts->list[i].writable ? "--bind-fd" :
+						       "--ro-bind-fd");
+		argv_addf(a, "%d", mounts->list[i].fd);
 		argv_addf(a, SANDBOX_MOUNT "%zu", i);
 	}
 }

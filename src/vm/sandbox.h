@@ -27,7 +27,7 @@ struct sandbox {
 	const char *overlay; /* NULL: the image itself is written to */
 	const char *dir;     /* run/NAME/vm of the store, for its sockets */
 	const char *resolv;  /* resolv.conf for the guest's name server */
-	const struct mounts *mounts; /* volumes, paths outside; or NULL */
+	const struct mounts *mounts; /* volumes, open; or NULL */
 	const struct gpu *gpu;       /* a graphics card, or NULL */
 	const char *sysfs;           /* where it is: dir_sysfs */
 	int info;	     /* bubblewrap writes its child's pid there */

@@ -1,6 +1,7 @@
 """Directories of the host in guests: what they see, and what they never reach."""
 
 import os
+import pathlib
 import unittest
 
 from guests import probe, serial
@@ -105,6 +106,9 @@ class Volumes(unittest.TestCase):
             seen = set(os.listdir(f"/proc/{pid}/root"))
             self.assertLessEqual({"mount0", "mount1", "mount2"}, seen)
             self.assertFalse({"home", "root", "tmp", "srv", "var", "mnt"} & seen, seen)
+            # Nor by a descriptor that bubblewrap has had.
+            held = [os.readlink(f) for f in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+            self.assertFalse([f for f in held if f.startswith(str(top))], held)
             site.end(name)
 
     def test_a_machines_own_list_comes_first(self):

@@ -59,6 +59,35 @@ static void the_guest_gets_namespaces_of_its_own_and_few_files(void **state)
 	check(true, kvm);
 }
 
+/* P21: by the descriptor that was looked at, never by a name that may have
+ * become a link since. */
+static void a_volume_is_bound_by_its_descriptor(void **state)
+{
+	const struct mounts mounts = {
+		.list = { { .path = "/srv/data", .fd = 5 },
+			  { .path = "/home/ann", .fd = 6, .writable = true } },
+		.count = 2,
+	};
+	struct sandbox box = { .bwrap = "/usr/bin/bwrap",
+			       .image = "/i",
+			       .dir = "/d",
+			       .resolv = "/r",
+			       .mounts = &mounts,
+			       .info = 17 };
+	AUTO_ARGV struct argv a = { 0 };
+	AUTO_BUF struct buf line = BUF_INIT(4096);
+
+	(void)state;
+	sandbox_command(&box, &a);
+	assert_false(a.failed);
+	for (size_t i = 0; i < a.count; i++)
+		buf_printf(&line, " %s", a.list[i]);
+	assert_non_null(strstr(buf_str(&line),
+			       " --ro-bind-fd 5 /mount0 --bind-fd 6 /mount1 "));
+	assert_null(strstr(buf_str(&line), "/srv/data"));
+	assert_null(strstr(buf_str(&line), "/home/ann"));
+}
+
 static void the_childs_pid_is_read_when_the_text_is_complete(void **state)
 {
 	static const struct {
@@ -103,6 +132,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			the_guest_gets_namespaces_of_its_own_and_few_files),
+		cmocka_unit_test(a_volume_is_bound_by_its_descriptor),
 		cmocka_unit_test(
 			the_childs_pid_is_read_when_the_text_is_complete),
 	};
