@@ -235,6 +235,19 @@ bench: packages
 test:
 	+@tests/run unit
 
+# A whole Debian machine, with systemd, in QEMU: minutes.
+SYSTEM := build/system
+.PHONY: check-system
+check-system: packages
+	+@tests/run system
+$(SYSTEM)/debian.raw: tests/system/image.sh tests/system/packages
+	@tests/system/image.sh $@
+# Apache's own packages, to be installed anew inside.
+$(SYSTEM)/apache: tests/system/packages
+	@rm -rf $@ && mkdir -p $@
+	@cd $@ && apt-get -qq -o APT::Sandbox::User= download \
+		apache2 apache2-bin apache2-data apache2-utils
+
 include tests/lint/lint.mk
 
 # ---- Installation -----------------------------------------------------------
@@ -373,6 +386,7 @@ make check-e2e    end-to-end tests with the real servers and a browser
 make check-long   all of them, with the slow cases and longer fuzzing
 make bench        speed and size, as ratios
 make packages     only install the Debian packages for all of the above
+make check-system  the package on a Debian machine of its own, in QEMU
 make test         unit tests, without installing anything
 make deb          the Debian package, in build/deb
 make install      DESTDIR=... prefix=/usr
