@@ -156,10 +156,11 @@ class HiddenPort(unittest.TestCase):
 
     def no_process_tells(self, token):
         for place in pathlib.Path("/proc").glob("[0-9]*"):
-            if "chrom" in (place / "comm").read_text(errors="replace"):
-                continue  # the visitor's browser knows the address
-            for file in ("cmdline", "environ"):
-                with contextlib.suppress(OSError):
+            # A process may end while it is looked at.
+            with contextlib.suppress(OSError):
+                if "chrom" in (place / "comm").read_text(errors="replace"):
+                    continue  # the visitor's browser knows the address
+                for file in ("cmdline", "environ"):
                     text = (place / file).read_bytes()
                     self.assertNotIn(token.encode(), text, f"{place} {text[:200]!r}")
 
