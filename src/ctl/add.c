@@ -112,7 +112,7 @@ static int add(const struct config *c, const struct order *o, struct err *e)
 	AUTO_BUF struct buf text = BUF_INIT(CONF_FILE_MAX);
 
 	if (conf_file_append_machine(c->machines_conf, o->name, o->description,
-				     o->url ? o->from : NULL, &text, e) < 0 ||
+				     o->url ? o->from : NULL, NULL, &text, e) < 0 ||
 	    (!o->url && copy_image(c, o, e) < 0))
 		return -1;
 	return conf_file_write(c->machines_conf, text.data, text.len, e);

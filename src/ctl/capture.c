@@ -176,13 +176,16 @@ int ctl_flatten(const struct config *c, int argc, char **argv)
 			e.code == ERR_NOT_FOUND ? "no such session" : e.msg);
 		return CTL_FAILED;
 	}
-	return CTL_DONE;
+	/* What machine it is of. */
+	return puts(s.machine) == EOF || fflush(stdout) == EOF ? CTL_FAILED :
+								  CTL_DONE;
 }
 
 /* ---- As whoever may write machines ---- */
 
+/* *machine gets the name of the session's machine. */
 static int run_flatten(const struct config *c, const char *session,
-		       struct err *e)
+		       struct buf *machine, struct err *e)
 {
 	AUTO_BUF struct buf said = BUF_INIT(WORDS_MAX);
 	AUTO_ARGV struct argv argv = { 0 };
@@ -196,7 +199,7 @@ static int run_flatten(const struct config *c, const char *session,
 	argv_add(&argv, session);
 	child.argv = &argv;
 	/* As long as it takes; a signal ends us, and it with us. */
-	if (child_run(&child, NULL, NULL, &said, INT_MAX, &status, e) < 0)
+	if (child_run(&child, NULL, machine, &said, INT_MAX, &status, e) < 0)
 		return -1;
 	return status == 0 ? 0 :
 			     err_set(e, ERR_CONFLICT, "%s: %.300s", session,
@@ -224,7 +227,7 @@ static int open_flat(const struct config *c, const char *session,
 }
 
 static int take_disk(const struct config *c, const struct order *o,
-		     struct err *e)
+		     struct buf *machine, struct err *e)
 {
 	AUTO_CLOSE int dir = open(c->dir_machines,
 				  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -235,7 +238,7 @@ static int take_disk(const struct config *c, const struct order *o,
 	if (faccessat(dir, o->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return err_set(e, ERR_CONFLICT,
 			       "a file %s is in dir_machines already", o->name);
-	if (run_flatten(c, o->session, e) < 0)
+	if (run_flatten(c, o->session, machine, e) < 0)
 		return -1;
 	flat = open_flat(c, o->session, e);
 	return flat < 0 ? -1 : image_copy(flat, dir, o->name, e);
@@ -244,11 +247,20 @@ static int take_disk(const struct config *c, const struct order *o,
 static int capture(const struct config *c, const struct order *o,
 		   struct err *e)
 {
+	AUTO_BUF struct buf machine = BUF_INIT(WORDS_MAX);
 	AUTO_BUF struct buf text = BUF_INIT(CONF_FILE_MAX);
 
+	/* A name that cannot be had is told before anything is done. */
 	if (conf_file_append_machine(c->machines_conf, o->name, o->description,
-				     NULL, &text, e) < 0 ||
-	    take_disk(c, o, e) < 0)
+				     NULL, NULL, &text, e) < 0 ||
+	    take_disk(c, o, &machine, e) < 0)
+		return -1;
+	/* Whoever may not use that machine gets no copy of it either. */
+	buf_reset(&text);
+	if (conf_file_append_machine(
+		    c->machines_conf, o->name, o->description, NULL,
+		    machine.len ? text_trim(machine.data) : NULL, &text,
+		    e) < 0)
 		return -1;
 	return conf_file_write(c->machines_conf, text.data, text.len, e);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "conf/machines.h"
 #include "sys/file.h"
 
@@ -52,13 +53,55 @@ int conf_file_write(const char *path, const char *text, size_t len,
 	return 0;
 }
 
+/* True if this line of a section is about the file, not the machine. */
+static bool is_of_file(const char *line)
+{
+	static const char *const keys[] = { "description", "url", "sha256" };
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		size_t len = strlen(keys[i]);
+
+		if (strncmp(line, keys[i], len) == 0 &&
+		    strchr(" \t=", line[len]))
+			return true;
+	}
+	return false;
+}
+
+/* The lines of section `name` that are about the machine. */
+static int copy_section(const char *text, const char *name, struct buf *out,
+			struct err *e)
+{
+	AUTO_FREE char *copy = strdup(text);
+	char *rest = copy;
+	bool inside = false;
+	char *line;
+
+	if (!copy)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		const char *clean = text_trim(line);
+		size_t len = strlen(clean);
+
+		if (*clean == '[')
+			inside = len == strlen(name) + 2 &&
+				 strncmp(clean + 1, name, len - 2) == 0;
+		else if (inside && *clean && *clean != '#' && *clean != ';' &&
+			 !is_of_file(clean))
+			buf_printf(out, "%s\n", clean);
+	}
+	return 0;
+}
+
 int conf_file_append_machine(const char *path, const char *name,
 			     const char *description, const char *url,
-			     struct buf *ret, struct err *e)
+			     const char *like, struct buf *ret, struct err *e)
 {
+	AUTO_BUF struct buf more = BUF_INIT(CONF_FILE_MAX);
 	AUTO_MACHINES struct machines m = { .list = NULL };
 
-	if (conf_file_read(path, ret, e) < 0)
+	if (conf_file_read(path, ret, e) < 0 ||
+	    (like && copy_section(buf_str(ret), like, &more, e) < 0))
 		return -1;
 	if (ret->len && ret->data[ret->len - 1] != '\n')
 		buf_putc(ret, '\n');
@@ -67,7 +110,8 @@ int conf_file_append_machine(const char *path, const char *name,
 		buf_printf(ret, "description = %s\n", description);
 	if (url)
 		buf_printf(ret, "url = %s\n", url);
-	if (buf_failed(ret))
+	buf_puts(ret, buf_str(&more));
+	if (buf_failed(ret) || buf_failed(&more))
 		return err_set(e, ERR_TOO_LARGE, "%s is too long", path);
 	return machines_parse(path, ret->data, ret->len, &m, e);
 }

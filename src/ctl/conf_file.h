@@ -23,11 +23,14 @@ MUST_CHECK int conf_file_write(const char *path, const char *text, size_t len,
 
 /*
  * machines.conf `path` with one section more into *ret, checked as the service
- * reads it; `description` and `url` may be NULL.  Nothing is written.
+ * reads it; `description`, `url` and `like` may be NULL.  With `like`, the name
+ * of a machine, the section has what that one's has (who may use it, firmware,
+ * ...) but for description, url and sha256.  Nothing is written.
  */
 MUST_CHECK int conf_file_append_machine(const char *path, const char *name,
 					const char *description,
-					const char *url, struct buf *ret,
+					const char *url, const char *like,
+					struct buf *ret,
 					struct err *e);
 
 #endif

@@ -456,7 +456,7 @@ class Site:
             ]
 
         with contextlib.suppress(AssertionError):
-            eventually(lambda: not ours(), 3)
+            eventually(lambda: not ours(), 15)
         found = [f"process {p}" for p in ours()]
         found += [f"overlay {path}" for path in self.snapshots_dir.iterdir()]
         run = self.store / "run"

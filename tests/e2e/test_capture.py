@@ -57,7 +57,7 @@ class Capture(unittest.TestCase):
         return sorted(p.name for p in site.machines_dir.iterdir())
 
     def test_the_disk_of_a_running_session_becomes_a_machine(self):
-        with Site(machines=[DISK]) as site:
+        with Site(machines=[DISK | {"cpu": "1 1-1", "memory": "0.25 0.25-0.5"}]) as site:
             name = site.running(machine="tiny.qcow2")["name"]
             with Vnc.of(site, name) as vnc:
                 wait_for_prompt(vnc.screen)
@@ -87,7 +87,8 @@ class Capture(unittest.TestCase):
                 f.seek(PLACE * 512)
                 self.assertEqual(f.read(len(MARK)), MARK)
             raw.unlink()
-            self.assertIn("[mine.qcow2]\ndescription = My own\n",
+            self.assertIn("[mine.qcow2]\ndescription = My own\n"
+                          "cpu = 1 1-1\nmemory = 0.25 0.25-0.5\n",
                           (site.dir / "etc/machines.conf").read_text())
             site.stop(name)
             # And it is offered and starts.
