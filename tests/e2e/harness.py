@@ -865,8 +865,11 @@ class Vnc:
             self.stream.sendall(struct.pack(">BBxxI", 4, down, keysym))
 
     def type(self, text):
+        """As a person would: a guest's keyboard holds sixteen events, and
+        forgets what comes faster than a busy guest takes them."""
         for character in text:
             self.key(self.KEYS.get(character, ord(character)))
+            time.sleep(0.03)
 
     def pointer(self, x, y, buttons=0):
         self.stream.sendall(struct.pack(">BBHH", 5, buttons, x, y))
