@@ -79,6 +79,7 @@ def build_media(place):
     (deb,) = (BUILD / "deb").glob("qemu-web-desktop_*.deb")
     shutil.copy(deb, place / "ours.deb")
     shutil.copy(BUILD / "guests/tiny.iso", place)
+    shutil.copy(TREE / "debian/tests/main-job", place)
     with tempfile.TemporaryDirectory(dir="/tmp") as tree:
         def run(*command):
             subprocess.run(command, check=True, capture_output=True)
@@ -114,6 +115,7 @@ class System(unittest.TestCase):
         self.step("booted")
         before = self.files()
         self.install()
+        self.try_as_installed()
         self.use()
         self.restart_the_web_server()
         self.upgrade()
@@ -198,6 +200,12 @@ class System(unittest.TestCase):
         self.check("units of systemd", "ok:")
         self.check("no machine can be started", "error:")
         self.step("looked at what was installed")
+
+    def try_as_installed(self):
+        """The package's own test, as autopkgtest runs it."""
+        self.sh("bash /media/main-job")
+        self.sh("rm /etc/qemu-web-desktop/config.d/test.conf")
+        self.step("the package's own test passes")
 
     def use(self):
         self.sh(
