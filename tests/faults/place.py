@@ -30,7 +30,8 @@ ENV = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 def install():
     """The programs and pages under test, once for all places."""
     PROGRAMS.mkdir(mode=0o755)
-    for path in ("cgi-bin/qemu-web-desktop", "bin/qwdctl", "bin/qwd-net"):
+    for path in ("cgi-bin/qemu-web-desktop", "bin/qwdctl", "bin/qwd-net", "bin/qwd-script",
+                 "src/vm/qwd_display.py"):
         shutil.copyfile(TREE / path, PROGRAMS / pathlib.Path(path).name)
     shutil.copytree(TREE / "html", PROGRAMS / "html")
     for path in PROGRAMS.rglob("*"):
