@@ -112,12 +112,13 @@ class Process:
         return {key.decode(): value.decode() for key, _, value in pairs}
 
     def descriptors(self):
-        """Number -> what it is open on."""
+        """Number -> what it is open on; none if it is gone."""
         place = f"/proc/{self.pid}/fd"
         found = {}
-        for number in os.listdir(place):
-            with contextlib.suppress(OSError):
-                found[int(number)] = os.readlink(f"{place}/{number}")
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for number in os.listdir(place):
+                with contextlib.suppress(OSError):
+                    found[int(number)] = os.readlink(f"{place}/{number}")
         return found
 
 
@@ -513,12 +514,16 @@ class Site:
 
     def processes(self, session=None):
         """Processes of the site's sessions and gateway; with `session` (a
-        name) only those that carry it in their arguments."""
+        name) only those that carry it in their arguments.  Not those that
+        answer a request: they may end a moment after their answer is read."""
+        found = processes()
+        web = {p.pid for p in found if p.role == "apache"}
         return [
             p
-            for p in processes()
+            for p in found
             if p.pid not in self.before
-            and p.role != "apache"
+            and p.pid not in web
+            and p.parent not in web
             and (session is None or any(session in arg for arg in p.argv))
         ]
 
