@@ -15,7 +15,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server.owner
         server.asked.append(self.path)
-        verb, _, rest = self.path.partition("?")[0].lstrip("/").partition("/")
+        # As a proxy it is asked for a whole URL.
+        path = self.path.removeprefix("http://scripts.example")
+        verb, _, rest = path.partition("?")[0].lstrip("/").partition("/")
         getattr(self, "do_" + verb.replace("-", "_"), self.do_missing)(rest)
 
     def answer(self, status, body=b"", **headers):

@@ -110,7 +110,6 @@ class InTheGuest(unittest.TestCase):
             self.assertIsNone(site.session(name)["notice"])
             site.end(name)
 
-
     def test_the_password_reaches_the_guest_and_nothing_else(self):
         """SR15, SR28: @PW@ is in no argument, environment or file of the host."""
         canary = "canary-'\"$(id)-pa55"
@@ -243,8 +242,8 @@ class Visitors(unittest.TestCase):
             site.qwdctl("stop", name, "--now", "--yes")
 
 
-class Failures(unittest.TestCase):
-    """A script that cannot be had ends the session, or it starts without."""
+class WithServer(unittest.TestCase):
+    """A web server that scripts are fetched from."""
 
     @classmethod
     def setUpClass(cls):
@@ -265,6 +264,17 @@ class Failures(unittest.TestCase):
             options={"script_ca_file": self.authority.ca, "script_hosts": "127.0.0.1"} | options,
         )
 
+
+class Fetching(WithServer):
+    """By what the site says; a script that did come then fails for another
+    reason, so that no guest has to boot."""
+
+    def check(self, site, words, **options):
+        site.configure(**options)
+        session = site.wait_state(site.create()["name"], "failed", 30)
+        self.assertIn("Boot script 1 of this service", session["reason"])
+        self.assertIn(words, session["reason"])
+
     def test_a_fetched_script_runs(self):
         digest = hashlib.sha256(self.web.scripts["ann"]).hexdigest()
         with self.site(
@@ -273,6 +283,31 @@ class Failures(unittest.TestCase):
             name = site.running()["name"]
             self.assertEqual(seed_output(site, name), "fetched ann\nfetched ann")
             site.end(name)
+
+    def test_only_from_where_the_site_says_and_if_its_certificate_is_good(self):
+        with self.site([f"{self.web.url}/big/70000"]) as site:
+            self.check(site, "more than 65535 bytes")
+            self.check(site, "certificate", script_ca_file=None)
+            self.check(site, "not a public address", script_ca_file=self.authority.ca,
+                       script_hosts="scripts.example")
+
+    def test_by_the_proxy_and_by_http_only_with_a_digest(self):
+        """SR28, P34: what anybody on the way could change is no script."""
+        proxy = WebServer()
+        proxy.scripts["x"] = b"echo x\n"
+        url = "http://scripts.example/script/x"
+        with self.site([url], service_proxy=proxy.url + "/") as site:
+            self.check(site, "only https may be fetched")
+            self.assertEqual(proxy.asked, [])
+            site.scripts = [f"{url}#sha256={'0' * 64}"]
+            self.check(site, "another one than its #sha256=")
+            self.assertEqual(proxy.asked, [url])
+            site.scripts = ["http://scripts.example/big/70000"]
+            self.check(site, "more than 65535 bytes", script_http="yes")
+
+
+class Failures(WithServer):
+    """A script that cannot be had ends the session, or it starts without."""
 
     def test_what_cannot_be_had_ends_the_session_with_the_reason(self):
         other = "0" * 64

@@ -101,8 +101,9 @@ class Check(Site):
         self.assert_found("^warning: whoever reaches the page can start ")
 
     def test_options_without_effect_are_told(self):
-        self.options["boot_delay"] = 5
-        self.assert_found("^note: option boot_delay has no effect: ")
+        self.options |= {"boot_delay": 5, "service_port_vnc": 5901, "email_passwd": "x"}
+        for option in ("boot_delay", "service_port_vnc", "email_passwd"):
+            self.assert_found(f"^note: option {option} has no effect: ")
 
     def test_a_missing_service_url_is_told(self):
         del self.options["service_url"]

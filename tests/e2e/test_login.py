@@ -288,6 +288,21 @@ class Ldap(LoginCase):
         self.refused("reason=ambiguous user=twin$", "twin", PASSWORD)
         self.refused("reason=(not-allowed|bad-password) user=locked$", "locked", PASSWORD)
 
+    def test_how_the_site_says_whom_to_look_for(self):
+        self.site.configure(check_user_custom=None, ldap_attribute="mail")
+        self.expect_in("carla@lab.example")
+        self.refused("method=ldap .* user=carla$", "carla", PASSWORD)
+        self.site.configure(ldap_attribute=None, ldap_filter="(&(uid=%u)(mail=*))")
+        self.expect_in("carla")
+        self.refused("method=ldap .* user=bob$", "bob", PASSWORD)
+        # Only ou=open may be read by anybody.
+        self.site.configure(ldap_filter=None, ldap_bind_dn=None, ldap_bind_password_file=None,
+                            ldap_base="ou=open,dc=example,dc=org")
+        self.expect_in("open")
+        self.site.configure(ldap_base="ou=people,dc=example,dc=org")
+        self.outage("method=ldap .* reason=own-login user=carla$", "carla")
+        self.site.configure(ldap_base=None)
+
     def test_a_group_makes_an_administrator(self):
         for admins, user, admin in (("@desktop", "carla", True), ("@desktop", "bob", False),
                                     ("desktop", "carla", False), ("@admins", "alice", False),

@@ -480,6 +480,14 @@ class Refusals(Case):
             site.qwdctl("purge")
             self.assertEqual(len(self.tickets(site)), 1)
 
+    def test_a_ticket_lives_as_long_as_the_configuration_says(self):
+        with mail_site(email_link_lifetime=3600) as site:
+            mail = self.ask(site)
+            self.assertIn("1 hour", mail.plain)
+            (name,) = self.tickets(site)
+            ticket = json.loads((site.store / "tickets" / name).read_text())
+            self.assertAlmostEqual(ticket["expires"], time.time() + 3600, delta=60)
+
     def test_a_ticket_ends_where_the_configuration_says_no(self):
         for change in ({"email_deny": "ann+x@lab.example"}, {"email_domains": "other.example"},
                        {"check_user_with_email": "no", "check_user_with_smtp": "yes"}):

@@ -14,7 +14,8 @@ class Effect(unittest.TestCase):
     def test_sizes_names_and_network_of_a_session(self):
         options = {
             "service": "lab",
-            "snapshot_alloc_cpu": 1,
+            "snapshot_alloc_cpu": 2,
+            "service_max_cpu_fraction_nb_per_user": 1,
             "snapshot_alloc_mem": 0.5,
             "snapshot_alloc_disk": 0.25,
             "guest_network": "none",
@@ -23,7 +24,7 @@ class Effect(unittest.TestCase):
         with Site(options=options) as site:
             session = site.running(cpu=None, memory=None)
             self.assertRegex(session["name"], "^lab-[a-z2-7]{20}$")
-            self.assertEqual((session["cpu"], session["memory_mb"]), (1, 512))
+            self.assertEqual((session["cpu"], session["memory_mb"]), (2, 512))
             (overlay,) = site.overlays(session["name"])
             told = subprocess.run(
                 ["qemu-img", "info", "--force-share", "--output=json", overlay],

@@ -316,13 +316,14 @@ class ByHand(unittest.TestCase):
                 "--snapshot_alloc_mem=0.25",
             )
             try:
-                done = site.by_hand("--machine=tiny.iso", *options)
+                done = site.by_hand("--machine=tiny.iso", "--oneshot=1", *options)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 url = [w for w in done.stdout.split() if w.startswith("http://")][0]
                 self.assertIn("/vnc.html#", url)
                 private = shared / f"qemu-web-desktop-{SERVICE_USER.pw_uid}"
                 self.assertEqual(private.stat().st_mode & 0o777, 0o700)
                 record = next(private.glob("*.json"))
+                self.assertIs(json.loads(record.read_text())["oneshot"], True)
                 done = site.by_hand(f"--session_stop=/elsewhere/{record.name}", *options)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 eventually(

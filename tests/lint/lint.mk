@@ -63,9 +63,11 @@ lint-shell:
 		shellcheck -x -S warning -e SC2034,SC2154,SC2164 "$${parts[@]}"; \
 	}
 
-# The pages of src/doc against the program: events of the log, options, tests.
+# The pages of src/doc and the manual against the program: events of the log,
+# options, tests.
 lint-documented: programs
 	@tests/lint/documented $(CTL)
+	@tests/lint/options-documented $(CTL) src/man/qemu-web-desktop.conf.5 etc/config.conf
 
 lint-templates: $(if $(wildcard src/web/template.c),$(LINT)/templates)
 	@$(if $(wildcard src/web/template.c),$< $(wildcard $(addprefix html/desktop/*.,html css txt)),\

@@ -14,6 +14,7 @@
 #include "scratch.h"
 #include "sys/clock.h"
 #include "sys/file.h"
+#include "sys/json.h"
 
 static struct config config;
 static struct store store = STORE_INIT;
@@ -224,6 +225,35 @@ static void set(const char *name, const char *value)
 		fail_msg("%s", e.msg);
 }
 
+/* What the one login's file says of `key`. */
+static long long told(const char *key)
+{
+	AUTO_BUF struct buf text = BUF_INIT(4096);
+	AUTO_JSON json_t *login = NULL;
+	struct err e = ERR_INIT;
+	long long value = -1;
+	char file[512];
+
+	only_login(file, sizeof(file));
+	assert_int_equal(file_read(scratch_fd, file, false, &text, &e), 0);
+	login = json_parse_object(buf_str(&text), text.len, &e);
+	assert_int_equal(json_get_int(login, key, 1, 1LL << 60, &value, &e), 0);
+	return value;
+}
+
+static void a_login_has_the_lifetime_that_the_site_gives(void **state)
+{
+	char cookie[LOGIN_COOKIE_SIZE];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	set("login_lifetime", "60");
+	assert_int_equal(start("ann", cookie, &e), 0);
+	set("login_lifetime", "43200");
+	assert_int_equal(told("expires") - told("created"), 60);
+	assert_int_equal(login_end(&store, cookie, &e), 0);
+}
+
 static void a_login_that_was_not_checked_is_none_once_logins_are(void **state)
 {
 	struct identity said = { .user = "root" };
@@ -336,6 +366,7 @@ int main(void)
 		cmocka_unit_test(
 			a_damaged_or_expired_login_is_none_and_is_purged),
 		cmocka_unit_test(a_valid_login_survives_the_purge),
+		cmocka_unit_test(a_login_has_the_lifetime_that_the_site_gives),
 		cmocka_unit_test(
 			a_login_that_was_not_checked_is_none_once_logins_are),
 		cmocka_unit_test(
