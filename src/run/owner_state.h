@@ -40,7 +40,10 @@ enum stop_stage {
 	STOP_KILL,
 };
 
-enum { OWNER_CLIENTS = 8 };
+enum {
+	OWNER_CLIENTS = 8,
+	OWNER_WORDS_MAX = 8192, /* of what the children say */
+};
 
 /* Id of the command that freezes a guest; those of run/guest.c are below. */
 enum { QMP_ID_FREEZE = 100 };
@@ -115,6 +118,10 @@ void owner_move(struct owner *o, enum session_state state,
 void owner_save(struct owner *o);
 void owner_deadline(struct owner *o, enum deadline which, long long ms);
 
+/* run/owner_loop.c: wait for what comes next, at most until the next deadline,
+ * and do it. */
+void owner_turn(struct owner *o);
+
 /* run/ending.c: the ends.  A sentence for the record; the first one stays. */
 void owner_fail(struct owner *o, const char *sentence);
 void owner_end(struct owner *o, const char *sentence);
@@ -123,7 +130,7 @@ void owner_stop_further(struct owner *o);
 void owner_qemu_gone(struct owner *o, int status);
 void owner_clean(struct owner *o);
 
-/* run/owner.c: (re)make the overlay; what comes then is on_child()'s. */
+/* run/owner.c: (re)make the overlay; what comes then is owner_turn()'s. */
 MUST_CHECK int owner_start_disk(struct owner *o, struct err *e);
 
 /* run/boot_script.c: boot scripts, between disk and QEMU. */
@@ -139,8 +146,10 @@ void warning_give(struct owner *o);
 void warning_letter_ended(struct owner *o, int status);
 void warning_give_up(struct owner *o);
 
-/* run/guest.c: QEMU, its monitor and its screen. */
+/* run/guest_start.c: QEMU's start (again: what was before is forgotten). */
 void guest_start(struct owner *o);
+
+/* run/guest.c: QEMU, its monitor and its screen. */
 void guest_on_info(struct owner *o);
 void guest_on_qmp(struct owner *o);
 void guest_on_vnc(struct owner *o);
