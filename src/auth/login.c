@@ -41,6 +41,20 @@ static int open_logins(const struct store *st, struct err *e)
 	return fd;
 }
 
+static long long boot_s(void)
+{
+	return clock_boot_ms() / 1000;
+}
+
+/* The login `file` is used now.  ENOENT if there is none. */
+static int set_use(int dir, const char *file)
+{
+	const struct timespec now[2] = { { .tv_sec = boot_s() },
+					 { .tv_sec = boot_s() } };
+
+	return utimensat(dir, file, now, AT_SYMLINK_NOFOLLOW);
+}
+
 int login_start(const struct store *st, const struct identity *who,
 		char ret_cookie[LOGIN_COOKIE_SIZE], struct err *e)
 {
@@ -48,22 +62,30 @@ int login_start(const struct store *st, const struct identity *who,
 	AUTO_JSON json_t *login = NULL;
 	AUTO_FREE char *text = NULL;
 	char cookie[LOGIN_COOKIE_SIZE];
-	long long now = clock_wall();
+	char boot_id[CLOCK_BOOT_ID_SIZE];
 	struct hash hash;
 
 	if (dir < 0 || random_text(cookie, LOGIN_COOKIE_SIZE - 1, e) < 0)
 		return -1;
-	login = json_pack("{si ss ss ss ss sI sI}", "version", 1, "user",
+	clock_boot_id(boot_id);
+	login = json_pack("{si ss ss ss ss sI sI ss}", "version", 1, "user",
 			  who->user, "mail", who->mail, "method", who->method,
-			  "groups", who->groups, "created", (json_int_t)now,
-			  "expires",
-			  (json_int_t)(now + st->config->login_lifetime));
+			  "groups", who->groups, "created",
+			  (json_int_t)clock_wall(), "expires_boot_ms",
+			  (json_int_t)(clock_boot_ms() +
+				       st->config->login_lifetime * 1000),
+			  "boot_id", boot_id);
 	text = json_text(login);
 	if (!text || !hash_of(cookie, &hash))
 		return err_set(e, ERR_SYSTEM, "cannot make a login");
 	if (file_replace(dir, hash.text, text, strlen(text), 0600, false, e) <
 	    0)
 		return -1;
+	if (set_use(dir, hash.text) < 0) {
+		err_sys(e, "cannot note that a login is used");
+		unlinkat(dir, hash.text, 0);
+		return -1;
+	}
 	memcpy(ret_cookie, cookie, sizeof(cookie));
 	return 0;
 }
@@ -95,8 +117,7 @@ static int read_identity(const json_t *login, struct identity *ret,
 }
 
 /* ERR_LOGIN if the login `file` was last used login_idle seconds ago, or
- * more.  What was used in the future (the clock was set back) passes: the
- * lifetime ends it. */
+ * more.  One that is just being made bears the wall's time, and passes. */
 static int check_use(const struct store *st, int dir, const char *file,
 		     struct err *e)
 {
@@ -106,8 +127,31 @@ static int check_use(const struct store *st, int dir, const char *file,
 		return errno == ENOENT ? err_set(e, ERR_LOGIN,
 						 "no such login") :
 					 err_sys(e, "cannot look at a login");
-	if (clock_wall() - stat.st_mtime >= st->config->login_idle)
+	if (boot_s() - stat.st_mtime >= st->config->login_idle)
 		return err_set(e, ERR_LOGIN, "the login was not used");
+	return 0;
+}
+
+/* ERR_LOGIN unless the login's lifetime is going on. */
+static int check_lifetime(const struct store *st, const json_t *login,
+			  struct err *e)
+{
+	char boot_id[CLOCK_BOOT_ID_SIZE];
+	const char *boot;
+	long long expires;
+	long long left;
+
+	if (json_get_int(login, "expires_boot_ms", 0, 1LL << 60, &expires, e) <
+		    0 ||
+	    json_get_string(login, "boot_id", CLOCK_BOOT_ID_SIZE - 1, &boot,
+			    e) < 0)
+		return err_set(e, ERR_LOGIN, "the login is damaged");
+	clock_boot_id(boot_id);
+	left = expires - clock_boot_ms();
+	/* The last test is for a lifetime that was made shorter. */
+	if (strcmp(boot, boot_id) != 0 || left <= 0 ||
+	    left > st->config->login_lifetime * 1000)
+		return err_set(e, ERR_LOGIN, "the login has expired");
 	return 0;
 }
 
@@ -118,9 +162,7 @@ static int read_login(const struct store *st, int dir, const char *file,
 	AUTO_BUF struct buf text = BUF_INIT(LOGIN_FILE_MAX);
 	AUTO_JSON json_t *login = NULL;
 	struct identity who = { .user = "" };
-	long long now = clock_wall();
 	long long version;
-	long long expires;
 
 	if (file_read(dir, file, false, &text, e) < 0)
 		return e->code == ERR_SYSTEM ? -1 :
@@ -129,12 +171,10 @@ static int read_login(const struct store *st, int dir, const char *file,
 	login = json_parse_object(buf_str(&text), text.len, e);
 	if (!login || json_get_int(login, "version", 1, 1, &version, e) < 0 ||
 	    read_identity(login, &who, e) < 0 ||
-	    json_get_int(login, "expires", 0, 1LL << 60, &expires, e) < 0 ||
 	    !session_user_ok(who.user))
 		return err_set(e, ERR_LOGIN, "the login is damaged");
-	/* The second test is for a clock that was set back. */
-	if (now >= expires || expires - now > st->config->login_lifetime)
-		return err_set(e, ERR_LOGIN, "the login has expired");
+	if (check_lifetime(st, login, e) < 0)
+		return -1;
 	if (!who.method[0] && access_logins_checked(st->config))
 		return err_set(e, ERR_LOGIN, "the login was never checked");
 	if (check_use(st, dir, file, e) < 0)
@@ -162,7 +202,7 @@ int login_use(const struct store *st, const char *cookie, struct err *e)
 {
 	AUTO_CLOSE int dir = open_logins(st, e);
 	long long step = st->config->login_idle / 4;
-	long long now = clock_wall();
+	long long now = boot_s();
 	struct stat stat;
 	struct hash hash;
 
@@ -175,8 +215,7 @@ int login_use(const struct store *st, const char *cookie, struct err *e)
 		return 0; /* it has ended */
 	if (stat.st_mtime <= now && now - stat.st_mtime < step)
 		return 0;
-	if (utimensat(dir, hash.text, NULL, AT_SYMLINK_NOFOLLOW) < 0 &&
-	    errno != ENOENT)
+	if (set_use(dir, hash.text) < 0 && errno != ENOENT)
 		return err_sys(e, "cannot note that a login is used");
 	return 0;
 }

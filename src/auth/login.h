@@ -6,12 +6,15 @@
  * hexadecimal, so that whoever reads the store learns no cookie:
  *
  *     {"version": 1, "user": "ann", "mail": "", "method": "ldap",
- *      "groups": "staff\n", "created": SECONDS, "expires": SECONDS}
+ *      "groups": "staff\n", "created": SECONDS, "expires_boot_ms": MS,
+ *      "boot_id": ID}
  *
  * A login lasts login_lifetime seconds from its start, however much it is
- * used, and login_idle seconds from its last use, to within LOGIN_STEP_S: the
- * last use is the time of the file's last change, which is set anew only where
- * it is older than that, so that few requests write.  What a method of login
+ * used, and login_idle seconds from its last use, to within LOGIN_STEP_S.  Both
+ * count on this boot's clock, so that no step of the wall clock ends or
+ * prolongs a login; another boot ends it.  The last use is kept as the file's
+ * time of last change, in seconds since boot, and is set anew only where it is
+ * older than LOGIN_STEP_S, so that few requests write.  What a method of login
  * has not checked (method "") is no login any more once logins are checked.
  */
 #ifndef QWD_AUTH_LOGIN_H

@@ -201,7 +201,8 @@ class Told(unittest.TestCase):
 
 
 class Clock(unittest.TestCase):
-    """RR8, P25: a step of the wall clock neither ends nor prolongs a session.
+    """RR8, P25: a step of the wall clock neither ends nor prolongs a session,
+    nor a login.
 
     The programs are the real ones, linked with a clock whose wall time is
     `/tmp/wall-offset` seconds off; nobody may set the host's clock for a test.
@@ -234,10 +235,12 @@ class Clock(unittest.TestCase):
             for step in (400 * day, -400 * day, 3600, -day):
                 self.step(step)
                 site.qwdctl("purge")
-                # By qwdctl: logins, which are not sessions, may end by a step.
-                status = json.loads(site.qwdctl("status", "--json").stdout)
-                session = next(s for s in status["sessions"] if s["name"] == name)
+                # By the login of before the step, too: none ends by it.
+                session = site.session(name)
                 self.assertEqual(session["state"], "running", step)
+                new = site.visitor()
+                new.post_form({"manage": "1", "user": "ann"})
+                self.assertEqual(new.get(f"{CGI}?session={name}").status, 200, step)
                 # People see its end where it lies on the new clock.
                 ends = calendar.timegm(time.strptime(session["ends"], "%Y-%m-%dT%H:%M:%SZ"))
                 self.assertAlmostEqual(ends, record["ends"] + step, delta=5)

@@ -157,7 +157,7 @@ class Access(unittest.TestCase):
                     if json.loads(path.read_text())["user"] == user)
 
     def test_only_a_cookie_of_ours_that_is_valid_counts(self):
-        """SR6: altered, cut, expired, of another clock, or the stored hash."""
+        """SR6: altered, cut, expired, of another boot, or the stored hash."""
         client = self.logged_in("alice")
         cookie = client.cookies["qwd"]
         self.assertTrue(self.cookie_is_good(cookie))
@@ -169,8 +169,9 @@ class Access(unittest.TestCase):
         self.assertNotIn(cookie, self.login_file("alice").read_text())
         path = self.login_file("alice")
         login = json.loads(path.read_text())
-        for change in ({"expires": int(time.time())}, {"expires": int(time.time()) + 10 ** 6},
-                       {"method": ""}, {"user": "*"}, {"version": 2}):
+        now = int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1000)
+        for change in ({"expires_boot_ms": now}, {"expires_boot_ms": now + 10 ** 9},
+                       {"boot_id": "another"}, {"method": ""}, {"user": "*"}, {"version": 2}):
             path.write_text(json.dumps(login | change))
             self.assertFalse(self.cookie_is_good(cookie), change)
         path.write_text(json.dumps(login))
@@ -206,7 +207,7 @@ class Access(unittest.TestCase):
         path = self.login_file("alice")
 
         def age(seconds):
-            os.utime(path, (time.time() - seconds,) * 2)
+            os.utime(path, (time.clock_gettime(time.CLOCK_BOOTTIME) - seconds,) * 2)
             return path.stat().st_mtime_ns
 
         def used(**headers):

@@ -152,7 +152,34 @@ static void the_store_keeps_no_cookie_and_nobody_else_reads_it(void **state)
 	assert_int_equal(login_end(&store, cookie, &e), 0);
 }
 
-#define REST "\"mail\":\"\",\"method\":\"\",\"groups\":\"\","
+#define WHO(version, user)                                             \
+	"{\"version\":" version ",\"user\":" user ",\"mail\":\"\","       \
+	"\"method\":\"\",\"groups\":\"\",\"created\":1,"
+#define ENDS(when, boot) \
+	"\"expires_boot_ms\":" when ",\"boot_id\":\"" boot "\"}"
+
+/* NOW and BOOT in a text stand for a good time and this boot. */
+static void fill_in(const char *text, char *ret, size_t size)
+{
+	char boot_id[CLOCK_BOOT_ID_SIZE];
+	char now[32];
+	size_t used = 0;
+
+	clock_boot_id(boot_id);
+	snprintf(now, sizeof(now), "%lld", clock_boot_ms() + 60000);
+	ret[0] = '\0';
+	while (*text) {
+		const char *word = strncmp(text, "NOW", 3) == 0 ? now :
+				   strncmp(text, "BOOT", 4) == 0 ? boot_id :
+								   NULL;
+
+		assert_true(used + CLOCK_BOOT_ID_SIZE < size);
+		used += (size_t)snprintf(ret + used, size - used, "%.*s",
+					 word ? CLOCK_BOOT_ID_SIZE : 1,
+					 word ? word : text);
+		text += word == now ? 3 : word ? 4 : 1;
+	}
+}
 
 /* Logins whose files say what they should not. */
 static void a_damaged_or_expired_login_is_none_and_is_purged(void **state)
@@ -161,36 +188,34 @@ static void a_damaged_or_expired_login_is_none_and_is_purged(void **state)
 		"",
 		"{}",
 		"no JSON",
-		"{\"version\":2,\"user\":\"ann\"," REST
-		"\"created\":1,"
-		"\"expires\":%lld}",
-		"{\"version\":1,\"user\":\"../ann\"," REST
-		"\"created\":1,"
-		"\"expires\":%lld}",
-		"{\"version\":1,\"user\":7,\"created\":1,\"expires\":%lld}",
-		"{\"version\":1,\"user\":\"ann\"," REST
-		"\"created\":1,\"expires\":1}",
-		"{\"version\":1,\"user\":\"ann\"," REST
-		"\"created\":1,"
-		"\"expires\":9999999999}",
+		WHO("2", "\"ann\"") ENDS("NOW", "BOOT"),
+		WHO("1", "\"../ann\"") ENDS("NOW", "BOOT"),
+		WHO("1", "7") ENDS("NOW", "BOOT"),
+		WHO("1", "\"ann\"") ENDS("1", "BOOT"),
+		WHO("1", "\"ann\"") ENDS("\"NOW\"", "BOOT"),
+		WHO("1", "\"ann\"") ENDS("999999999999999", "BOOT"),
+		WHO("1", "\"ann\"") ENDS("NOW", "another boot's"),
+		WHO("1", "\"ann\"") "\"expires_boot_ms\":NOW}",
+		/* What an older version has made. */
+		WHO("1", "\"ann\"") "\"expires\":9999999999}",
 	};
+	char good[512];
 
+	fill_in(WHO("1", "\"ann\"") ENDS("NOW", "BOOT"), good, sizeof(good));
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		char cookie[LOGIN_COOKIE_SIZE];
 		struct err e = ERR_INIT;
-		const char *hole = strstr(texts[i], "%lld");
-		char text[256];
+		struct identity who;
+		char text[512];
 		char file[512];
 		size_t removed;
 
 		assert_int_equal(start("ann", cookie, &e), 0);
 		only_login(file, sizeof(file));
-		snprintf(text, sizeof(text), "%.*s%lld%s",
-			 hole ? (int)(hole - texts[i]) : (int)strlen(texts[i]),
-			 texts[i], clock_wall() + 60, hole ? hole + 4 : "");
-		if (!hole)
-			snprintf(text, sizeof(text), "%s", texts[i]);
+		scratch_puts(file, good);
+		assert_int_equal(login_find(&store, cookie, &who, &e), 0);
+		fill_in(texts[i], text, sizeof(text));
 		scratch_puts(file, text);
 		check_unknown(cookie);
 		assert_int_equal(login_purge(&store, &removed, &e), 0);
@@ -279,12 +304,17 @@ static void a_login_that_was_not_checked_is_none_once_logins_are(void **state)
 	assert_int_equal(login_end(&store, unchecked, &e), 0);
 }
 
+static long long boot_s(void)
+{
+	return clock_boot_ms() / 1000;
+}
+
 /* The login's last use was `age` seconds ago, as far as its file tells. */
 static void make_older(const char *file, long long age)
 {
 	struct timespec times[2] = {
-		{ .tv_sec = clock_wall() - age },
-		{ .tv_sec = clock_wall() - age },
+		{ .tv_sec = boot_s() - age },
+		{ .tv_sec = boot_s() - age },
 	};
 
 	assert_int_equal(utimensat(scratch_fd, file, times, 0), 0);
@@ -312,6 +342,7 @@ static void a_login_that_is_not_used_ends_and_use_seldom_writes(void **state)
 	(void)state;
 	assert_int_equal(start("ann", cookie, &e), 0);
 	only_login(file, sizeof(file));
+	assert_in_range(last_use(file).tv_sec, boot_s() - 60, boot_s());
 	/* Used a moment ago: nothing is written. */
 	before = last_use(file);
 	assert_int_equal(login_use(&store, cookie, &e), 0);
@@ -320,18 +351,18 @@ static void a_login_that_is_not_used_ends_and_use_seldom_writes(void **state)
 	/* Looking is no use; a use counts from now on. */
 	make_older(file, 1790);
 	assert_int_equal(login_find(&store, cookie, &who, &e), 0);
-	assert_true(clock_wall() - last_use(file).tv_sec >= 1790);
+	assert_true(boot_s() - last_use(file).tv_sec >= 1790);
 	assert_int_equal(login_use(&store, cookie, &e), 0);
-	assert_true(clock_wall() - last_use(file).tv_sec < 1790);
-	/* The clock was set back: the last use is now, not in the future. */
-	make_older(file, -5000);
+	assert_true(boot_s() - last_use(file).tv_sec < 1790);
+	/* It has only just been made, and bears the wall's time. */
+	make_older(file, boot_s() - clock_wall());
 	assert_int_equal(login_find(&store, cookie, &who, &e), 0);
 	assert_int_equal(login_use(&store, cookie, &e), 0);
-	assert_true(last_use(file).tv_sec <= clock_wall());
+	assert_true(last_use(file).tv_sec <= boot_s());
 	set("login_idle", "100");
 	make_older(file, 30);
 	assert_int_equal(login_use(&store, cookie, &e), 0);
-	assert_true(clock_wall() - last_use(file).tv_sec < 30);
+	assert_true(boot_s() - last_use(file).tv_sec < 30);
 	make_older(file, 100);
 	check_unknown(cookie);
 	set("login_idle", "1800");
