@@ -186,21 +186,24 @@ static void add_headers(struct visit *v, const struct err *why)
 
 void page_error(struct visit *v, const struct err *why)
 {
-	int status = reply_status_of(why->code);
 	struct err failure = ERR_INIT;
+	struct err shown;
+	int status;
 	int result;
 
 	log_it(v, why);
+	reply_shown_error(why, &shown);
+	status = reply_status_of(shown.code);
 	if (v->request.wants_json)
 		result = page_json(v, status,
 				   json_pack("{so}", "error",
-					     page_error_value(v, why, NULL)),
+					     page_error_value(v, &shown, NULL)),
 				   &failure);
 	else
-		result = error_html(v, why, &failure);
+		result = error_html(v, &shown, &failure);
 	if (result < 0) {
 		log_it(v, &failure);
 		error_text(v, status);
 	}
-	add_headers(v, why);
+	add_headers(v, &shown);
 }

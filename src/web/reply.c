@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "sys/file.h"
 
+enum { SHORTAGE_RETRY_S = 120 };
+
 /*
  * Referrer-Policy is not no-referrer: under that browsers send "Origin: null"
  * with our own forms (Fetch, "append a request Origin header"), and a POST
@@ -27,6 +29,32 @@ static const char security_headers[] =
 
 static const char https_headers[] =
 	"Strict-Transport-Security: max-age=31536000\r\n";
+
+void reply_shown_error(const struct err *why, struct err *ret)
+{
+	static const struct {
+		int sys;
+		const char *what;
+	} table[] = {
+		{ ENOSPC, "no room left on its disk" },
+		{ EDQUOT, "no room left on its disk" },
+		{ EMFILE, "too many files open" },
+		{ ENFILE, "too many files open" },
+		{ ENOMEM, "no memory left" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		if (why->code != ERR_SYSTEM || why->sys != table[i].sys)
+			continue;
+		err_set(ret, ERR_BUSY,
+			"The server has %s at the moment. Try again in a few "
+			"minutes, and tell the administrator if it lasts.",
+			table[i].what);
+		ret->retry_after = SHORTAGE_RETRY_S;
+		return;
+	}
+	*ret = *why;
+}
 
 int reply_status_of(enum err_code code)
 {

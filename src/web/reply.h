@@ -60,6 +60,14 @@ const char *reply_cookie_name(bool https);
 MUST_CHECK int reply_send(const struct reply *r, bool https, bool head, int fd,
 			  struct err *e);
 
+/*
+ * What a visitor is told of an error: *why itself; but where the host has run
+ * out of something (ERR_SYSTEM with ENOSPC, EDQUOT, EMFILE, ENFILE or ENOMEM)
+ * ERR_BUSY with a sentence that says of what, and retry_after: nothing is
+ * broken, and it may pass.
+ */
+void reply_shown_error(const struct err *why, struct err *ret);
+
 /* The status for an error, and the words for a status. */
 int reply_status_of(enum err_code code);
 const char *reply_reason(int status);

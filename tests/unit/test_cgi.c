@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -1003,6 +1004,37 @@ static void stopping_what_has_ended_is_no_error(void **state)
 			    "/cgi-bin/qemu-web-desktop?session=qwd-ended");
 }
 
+/* RR7: of the program's own descriptors, at every one that may be missing. */
+static void without_descriptors_it_is_busy_and_says_so(void **state)
+{
+	size_t busy = 0;
+	int limit = 4;
+
+	(void)state;
+	if (getenv("QWD_CGI"))
+		skip();
+	for (; limit < 40; limit++) {
+		AUTO_ANSWER struct answer a;
+		char text[32];
+
+		snprintf(text, sizeof(text), "TEST_NOFILE=%d", limit);
+		visit(&(struct ask){ .method = "POST",
+				     .body = "manage=1&user=ann",
+				     .env = { text } },
+		      &a);
+		if (a.status == 200)
+			break;
+		check_error(&a, 503, "busy", NULL);
+		assert_string_equal(header(&a, "Retry-After"), "120");
+		assert_non_null(strstr(a.body, "too many files open"));
+		assert_non_null(strstr(buf_str(&a.log), "event=error"));
+		assert_non_null(strstr(buf_str(&a.log), "Too many open files"));
+		busy++;
+	}
+	assert_true(limit < 40);
+	assert_true(busy > 0);
+}
+
 static void the_list_holds_ones_own_sessions(void **state)
 {
 	AUTO_ANSWER struct answer a;
@@ -1111,6 +1143,20 @@ static void untrusted_text_makes_one_line_of_the_log(void **state)
 			 buf_str(&a.log) + a.log.len);
 }
 
+/* What a test asks for in the CGI's environment. */
+static void limit_descriptors(void)
+{
+	const char *text = getenv("TEST_NOFILE");
+	struct rlimit limit;
+	long long count;
+
+	if (!text || !text_long(text, 0, 1000, &count))
+		return;
+	limit.rlim_cur = limit.rlim_max = (rlim_t)count;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		_exit(9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1145,6 +1191,7 @@ int main(void)
 		cmocka_unit_test(extending_needs_the_right_user),
 		cmocka_unit_test(extending_what_has_ended_is_refused),
 		cmocka_unit_test(stopping_what_has_ended_is_no_error),
+		cmocka_unit_test(without_descriptors_it_is_busy_and_says_so),
 		cmocka_unit_test(the_list_holds_ones_own_sessions),
 		cmocka_unit_test(a_damaged_record_breaks_nothing_else),
 		cmocka_unit_test(a_wrong_configuration_is_for_the_log),
@@ -1153,7 +1200,9 @@ int main(void)
 	};
 
 	/* This program is its own CGI. */
-	if (getenv("GATEWAY_INTERFACE"))
+	if (getenv("GATEWAY_INTERFACE")) {
+		limit_descriptors();
 		return web_main();
+	}
 	return cmocka_run_group_tests(tests, make_site, remove_site);
 }

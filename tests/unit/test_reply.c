@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -167,6 +168,50 @@ static void each_error_has_its_status(void **state)
 	}
 }
 
+/* RR7 */
+static void a_host_that_is_short_of_something_is_busy_and_says_of_what(
+	void **state)
+{
+	static const struct {
+		int sys;
+		const char *words;
+	} table[] = {
+		{ ENOSPC, "no room left on its disk" },
+		{ EDQUOT, "no room left on its disk" },
+		{ EMFILE, "too many files open" },
+		{ ENFILE, "too many files open" },
+		{ ENOMEM, "no memory left" },
+	};
+	static const int others[] = { 0, EACCES, EIO, EROFS, ENOENT };
+	struct err shown;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct err why = ERR_INIT;
+
+		errno = table[i].sys;
+		err_sys(&why, "cannot write a-name");
+		reply_shown_error(&why, &shown);
+		assert_int_equal(reply_status_of(shown.code), 503);
+		assert_non_null(strstr(shown.msg, table[i].words));
+		assert_null(strstr(shown.msg, "a-name"));
+		assert_in_range(shown.retry_after, 60, 600);
+		/* What is not the kernel's word stays what it is. */
+		why.code = ERR_DAMAGED;
+		reply_shown_error(&why, &shown);
+		assert_int_equal(shown.code, ERR_DAMAGED);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		struct err why = ERR_INIT;
+
+		errno = others[i];
+		err_sys(&why, "cannot write");
+		reply_shown_error(&why, &shown);
+		assert_int_equal(reply_status_of(shown.code), 500);
+		assert_string_equal(shown.msg, why.msg);
+	}
+}
+
 static void a_visitor_who_has_gone_is_an_error(void **state)
 {
 	struct reply r = REPLY_INIT;
@@ -193,6 +238,8 @@ int main(void)
 		cmocka_unit_test(
 			the_login_cookie_is_kept_from_scripts_and_other_sites),
 		cmocka_unit_test(each_error_has_its_status),
+		cmocka_unit_test(
+			a_host_that_is_short_of_something_is_busy_and_says_of_what),
 		cmocka_unit_test(a_visitor_who_has_gone_is_an_error),
 	};
 
