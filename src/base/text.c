@@ -151,6 +151,29 @@ bool text_is_utf8(const char *bytes, size_t len)
 	return true;
 }
 
+/* Bytes of the character that `p` begins with; 0 if it is none to print. */
+static size_t printable(const char *p)
+{
+	const unsigned char *u = (const unsigned char *)p;
+	size_t len = *u < 0x80 ? 1 : *u < 0xe0 ? 2 : *u < 0xf0 ? 3 : 4;
+
+	if (*u < 0x20 || *u == 0x7f || strnlen(p, len) < len ||
+	    !text_is_utf8(p, len))
+		return 0;
+	return *u == 0xc2 && u[1] < 0xa0 ? 0 : len;
+}
+
+void text_make_printable(char *text)
+{
+	while (*text) {
+		size_t len = printable(text);
+
+		if (!len)
+			*text++ = '?';
+		text += len;
+	}
+}
+
 bool text_has_control(const char *text)
 {
 	for (; *text; text++)

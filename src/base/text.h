@@ -36,6 +36,12 @@ bool text_is_utf8(const char *bytes, size_t len);
 /* True if the text has a byte below 0x20 or 0x7f. */
 bool text_has_control(const char *text);
 
+/*
+ * Make `text` fit for a terminal, in place: each byte of a control character
+ * (C0, DEL, and C1 as UTF-8 has it) or of what is no UTF-8 becomes '?'.
+ */
+void text_make_printable(char *text);
+
 /* "#rrggbb" */
 bool text_is_colour(const char *text);
 

@@ -1,11 +1,12 @@
 /* qwdctl log: what the log of the owners says of one session. */
 #include "ctl/ctl.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "ctl/service_store.h"
+#include "sys/file.h"
 
 /* True if `word` is one of the line's, which blanks and its end separate. */
 static bool has_word(const char *line, const char *word)
@@ -22,24 +23,38 @@ static bool has_word(const char *line, const char *word)
 	return false;
 }
 
+/* Guests and images may have had a say in it, and the reader is a terminal. */
+static void print_line(char *line)
+{
+	line[strcspn(line, "\n")] = '\0';
+	text_make_printable(line);
+	puts(line);
+}
+
 static int print_file(const struct store *st, const char *file,
 		      const char *word, size_t *count, struct err *e)
 {
-	int fd = openat(st->dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct err failure = ERR_INIT;
+	int fd = file_open(st->dir, file, O_RDONLY | O_NOFOLLOW, &failure);
 	FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
 	char *line = NULL;
 	size_t room = 0;
 	int result = 0;
 
+	if (fd < 0 && failure.code == ERR_NOT_FOUND)
+		return 0;
+	if (fd < 0) {
+		*e = failure;
+		return -1;
+	}
 	if (!in) {
-		if (fd >= 0)
-			close(fd);
-		return errno == ENOENT ? 0 : err_sys(e, "cannot open the log");
+		close(fd);
+		return err_set(e, ERR_SYSTEM, "no memory");
 	}
 	while (getline(&line, &room, in) > 0) {
 		if (!has_word(line, word))
 			continue;
-		fputs(line, stdout);
+		print_line(line);
 		++*count;
 	}
 	if (ferror(in))

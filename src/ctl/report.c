@@ -140,7 +140,8 @@ static int print_json(const struct report *r, size_t damaged)
 		json_pack("{sO sO sI}", "sessions", r->sessions, "users",
 			  r->users, "damaged", (json_int_t)damaged);
 
-	if (value && json_dumpf(value, stdout, JSON_INDENT(2)) == 0 &&
+	if (value && json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) ==
+			     0 &&
 	    putchar('\n') != EOF && fflush(stdout) == 0)
 		return CTL_DONE;
 	fprintf(stderr, "qwdctl report: cannot print\n");

@@ -4,7 +4,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-static void take_cell(struct table *t, char *cell)
+#include "base/text.h"
+
+static void add_cell(struct table *t, char *cell)
 {
 	char **cells = cell ? reallocarray(t->cells, t->count + 1,
 					   sizeof(*cells)) :
@@ -17,6 +19,13 @@ static void take_cell(struct table *t, char *cell)
 	}
 	t->cells = cells;
 	t->cells[t->count++] = cell;
+}
+
+static void take_cell(struct table *t, char *cell)
+{
+	if (cell)
+		text_make_printable(cell);
+	add_cell(t, cell);
 }
 
 void table_add(struct table *t, const char *text)

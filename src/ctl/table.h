@@ -18,7 +18,8 @@ struct table {
 
 #define AUTO_TABLE __attribute__((cleanup(table_release)))
 
-/* Add one cell, a copy of `text`; rows fill from left to right. */
+/* Add one cell, a copy of `text` without control characters
+ * (text_make_printable()); rows fill from left to right. */
 void table_add(struct table *t, const char *text);
 void table_addf(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

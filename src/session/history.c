@@ -117,11 +117,6 @@ static int take_lock(int dir, struct err *e)
 	return -1;
 }
 
-static int open_history(int dir, int how)
-{
-	return openat(dir, "history", how | O_NOFOLLOW | O_CLOEXEC, 0600);
-}
-
 /* Room for `len` bytes more: a history that would grow too long is moved. */
 static int rotate(const struct config *c, int dir, size_t len, struct err *e)
 {
@@ -145,11 +140,14 @@ static bool ends_in_line(int fd, off_t size)
 
 static int append(int dir, const struct buf *line, struct err *e)
 {
-	AUTO_CLOSE int fd = open_history(dir, O_RDWR | O_APPEND | O_CREAT);
+	AUTO_CLOSE int fd = file_open(
+		dir, "history", O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, e);
 	struct stat stat;
 
-	if (fd < 0 || fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode))
-		return err_sys(e, "cannot open the history");
+	if (fd < 0)
+		return err_prefix(e, "dir_history");
+	if (fstat(fd, &stat) < 0)
+		return err_sys(e, "cannot look at the history");
 	if (ends_in_line(fd, stat.st_size) &&
 	    file_write_all(fd, "\n", 1) < 0)
 		return err_sys(e, "cannot write the history");
@@ -217,19 +215,23 @@ static int read_one(struct reader *r, const char *text, size_t len,
 static int read_file(struct reader *r, int dir, const char *name,
 		     struct err *e)
 {
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct err failure = ERR_INIT;
+	int fd = file_open(dir, name, O_RDONLY | O_NOFOLLOW, &failure);
 	FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
 	char *line = NULL;
 	size_t room = 0;
 	ssize_t len;
 	int result = 0;
 
+	if (fd < 0 && failure.code == ERR_NOT_FOUND)
+		return 0;
+	if (fd < 0) {
+		*e = failure;
+		return err_prefix(e, "dir_history");
+	}
 	if (!in) {
-		if (fd >= 0)
-			close(fd);
-		return errno == ENOENT ?
-			       0 :
-			       err_sys(e, "cannot open the history");
+		close(fd);
+		return err_set(e, ERR_SYSTEM, "no memory");
 	}
 	while (result == 0 && (len = getline(&line, &room, in)) > 0) {
 		if (line[len - 1] == '\n')

@@ -73,10 +73,11 @@ int store_open(const struct config *config, struct store *ret, struct err *e)
 
 int store_open_log(const struct store *st)
 {
+	struct err ignored = ERR_INIT;
 	struct stat stat;
-	int fd = openat(st->dir, "log",
-			O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-			0600);
+	int fd = file_open(st->dir, "log",
+			   O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW,
+			   &ignored);
 
 	if (fd >= 0 && fstat(fd, &stat) == 0 && stat.st_size > LOG_MAX_BYTES)
 		(void)!renameat(st->dir, "log", st->dir, "log.1");

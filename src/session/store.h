@@ -122,7 +122,7 @@ void session_list_release(struct session_list *list);
 MUST_CHECK int store_forget(const struct store *st, const char *name,
 			    struct err *e);
 
-/* Open the store's log for appending; -1 with errno.  A log past 1 MiB is
+/* Open the store's log for appending; -1 if that cannot be done.  A log past 1 MiB is
  * kept once, as log.1. */
 MUST_CHECK int store_open_log(const struct store *st);
 

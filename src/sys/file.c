@@ -5,28 +5,37 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int file_read(int dirfd, const char *name, bool follow, struct buf *out,
-	      struct err *e)
+int file_open(int dirfd, const char *name, int how, struct err *e)
 {
-	AUTO_CLOSE int fd = -1;
+	/* O_NONBLOCK: a fifo that somebody planted must not hang us. */
+	int fd = openat(dirfd, name, how | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+			0600);
 	struct stat st;
 
-	/* O_NONBLOCK: a fifo that somebody planted must not hang us. */
-	fd = openat(dirfd, name,
-		    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY |
-			    (follow ? 0 : O_NOFOLLOW));
 	if (fd < 0 && errno == ENOENT)
 		return err_set(e, ERR_NOT_FOUND, "%s does not exist", name);
 	if (fd < 0 && errno == ELOOP)
 		return err_set(e, ERR_DAMAGED, "%s is a symbolic link", name);
-	if (fd < 0 && errno == ENXIO) /* a socket */
+	/* A socket, or a fifo that nobody reads; a directory to be written. */
+	if (fd < 0 && (errno == ENXIO || errno == EISDIR))
 		return err_set(e, ERR_DAMAGED, "%s is no regular file", name);
 	if (fd < 0)
 		return err_sys(e, "cannot open %s", name);
-	if (fstat(fd, &st) < 0)
-		return err_sys(e, "cannot stat %s", name);
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, ERR_DAMAGED, "%s is no regular file", name);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	err_set(e, ERR_DAMAGED, "%s is no regular file", name);
+	close(fd);
+	return -1;
+}
+
+int file_read(int dirfd, const char *name, bool follow, struct buf *out,
+	      struct err *e)
+{
+	AUTO_CLOSE int fd = file_open(
+		dirfd, name, O_RDONLY | (follow ? 0 : O_NOFOLLOW), e);
+
+	if (fd < 0)
+		return -1;
 	for (;;) {
 		char piece[4096];
 		ssize_t got = read(fd, piece, sizeof(piece));

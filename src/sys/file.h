@@ -13,6 +13,15 @@
 #include "base/err.h"
 
 /*
+ * Open the regular file `name` in `dirfd` (AT_FDCWD for a path), with the
+ * flags `how` of open(2), mode 0600 where it is made, and close-on-exec.
+ * Whatever lies in its place, a fifo say, hangs nobody: ERR_DAMAGED if it is
+ * no regular file (with O_NOFOLLOW also for a symbolic link), ERR_NOT_FOUND if
+ * there is none.  Returns the descriptor, or -1.
+ */
+MUST_CHECK int file_open(int dirfd, const char *name, int how, struct err *e);
+
+/*
  * Read the regular file `name` in `dirfd` (AT_FDCWD for a path) into `out`.
  * ERR_NOT_FOUND if there is none, ERR_TOO_LARGE if it is longer than the
  * buffer's ceiling, ERR_DAMAGED if it is no regular file.  A symbolic link as

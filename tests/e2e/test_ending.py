@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from harness import CGI, LONG, TREE, Site, Vnc, eventually, html_problems
+from harness import CGI, LONG, SERVICE_USER, TREE, Site, Vnc, eventually, html_problems
 
 # A disk without a system: its guest, the firmware, obeys no power button.
 DEAF = {"name": "deaf.raw", "description": "Nothing in it", "file": b"\0" * 1048576}
@@ -194,10 +194,41 @@ class Told(unittest.TestCase):
 
     def test_a_history_that_cannot_be_written_keeps_nothing_alive(self):
         with Site() as site:
-            (site.dir / "lib/history").write_text("no directory")
+            history = site.dir / "lib/history"
+            history.write_text("no directory")
             name = site.running()["name"]
             site.end(name)
             self.assertIn("event=history error=damaged", (site.store / "log").read_text())
+            # Nor does what would wait for a reader for ever.
+            history.unlink()
+            history.mkdir(mode=0o700)
+            os.mkfifo(history / "history", 0o600)
+            for path in (history, history / "history"):
+                os.chown(path, SERVICE_USER.pw_uid, SERVICE_USER.pw_gid)
+            name = site.running()["name"]
+            site.end(name)
+            self.assertIn("dir_history: history is no regular file",
+                          (site.store / "log").read_text())
+            done = site.qwdctl("report", check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("history is no regular file", done.stderr)
+
+    def test_nothing_that_a_terminal_would_obey_is_printed(self):
+        with Site() as site:
+            name = site.running()["name"]
+            site.end(name)
+            path = site.dir / "lib/history/history"
+            line = json.loads(path.read_text())
+            line["reason"] = "\x1b]0;owned\x07 \x9b31m"
+            path.write_text(json.dumps(line) + "\n")
+            with (site.store / "log").open("ab") as log:
+                log.write(f"qemu: \x1b[2J\x9b1m session={name} ".encode() + b"\x9b\xff\r\n")
+            for arguments, words in ((("report",), "?]0;owned? ??31m\n"),
+                                     (("report", "--json"), '"reason": "\\u001B]0;owned'),
+                                     (("log", name), f"qemu: ?[2J??1m session={name} ???\n")):
+                told = site.qwdctl(*arguments).stdout
+                self.assertIn(words, told)
+                self.assertEqual([c for c in told if c != "\n" and not c.isprintable()], [])
 
 
 class Clock(unittest.TestCase):

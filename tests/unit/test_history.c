@@ -336,8 +336,30 @@ static void a_link_in_the_historys_place_is_not_followed(void **state)
 	assert_int_equal(unlink(place), 0);
 	assert_int_equal(symlink(target, place), 0);
 	assert_int_equal(history_append(&config, &s, &e), -1);
-	assert_int_equal(e.code, ERR_SYSTEM);
+	assert_int_equal(e.code, ERR_DAMAGED);
 	assert_int_equal(access(target, F_OK), -1);
+}
+
+static void a_fifo_in_the_historys_place_hangs_nobody(void **state)
+{
+	AUTO_FREE char *place = file_join(path, "history");
+	struct session s = ended("svc-a");
+	struct err e = ERR_INIT;
+	size_t damaged;
+
+	(void)state;
+	append("svc-a");
+	assert_int_equal(unlink(place), 0);
+	assert_int_equal(mkfifo(place, 0600), 0);
+	assert_int_equal(history_append(&config, &s, &e), -1);
+	assert_int_equal(e.code, ERR_DAMAGED);
+	assert_string_equal(e.msg,
+			    "dir_history: history is no regular file");
+	e = (struct err)ERR_INIT;
+	assert_int_equal(history_read(&config, keep, NULL, &damaged, &e), -1);
+	assert_int_equal(e.code, ERR_DAMAGED);
+	assert_string_equal(e.msg,
+			    "dir_history: history is no regular file");
 }
 
 /* ---- Size ---- */
@@ -425,6 +447,7 @@ int main(void)
 		T(where_there_is_no_room_nothing_of_the_line_is_left),
 		T(a_directory_that_others_may_enter_is_refused),
 		T(a_link_in_the_historys_place_is_not_followed),
+		T(a_fifo_in_the_historys_place_hangs_nobody),
 		T(at_its_size_it_is_kept_once_more),
 		T(many_at_once_lose_and_mix_no_line),
 	};

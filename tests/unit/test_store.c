@@ -882,6 +882,19 @@ static void a_log_that_is_a_link_is_not_opened(void **state)
 	assert_int_equal(errno, ELOOP);
 }
 
+static void a_log_that_is_a_fifo_hangs_nobody(void **state)
+{
+	AUTO_CLOSE int reader = -1;
+
+	(void)state;
+	assert_int_equal(mkfifoat(st.dir, "log", 0600), 0);
+	assert_int_equal(store_open_log(&st), -1);
+	/* Nor is it written to where somebody reads. */
+	reader = openat(st.dir, "log", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(reader >= 0);
+	assert_int_equal(store_open_log(&st), -1);
+}
+
 static void an_overlay_has_its_place_in_dir_snapshots(void **state)
 {
 	AUTO_FREE char *path = store_overlay_path(&st, A);
@@ -935,6 +948,7 @@ int main(void)
 		T(a_lock_of_two_names_is_none_of_ours),
 		T(the_log_is_kept_small),
 		T(a_log_that_is_a_link_is_not_opened),
+		T(a_log_that_is_a_fifo_hangs_nobody),
 		T(an_overlay_has_its_place_in_dir_snapshots),
 	};
 

@@ -240,6 +240,40 @@ static void control_bytes_are_those_below_a_blank_and_delete(void **state)
 	}
 }
 
+static void what_a_terminal_would_obey_is_made_printable(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *printable;
+	} table[] = {
+		{ "", "" },
+		{ "as it is, J\303\274rg \342\202\254 \360\237\230\200",
+		  "as it is, J\303\274rg \342\202\254 \360\237\230\200" },
+		{ "\033]0;title\007", "?]0;title?" },
+		{ "\033[2J\r\n\t\b\177", "?[2J?????" },
+		/* C1: CSI as UTF-8, and as a byte of Latin-1 */
+		{ "\302\23331m", "??31m" },
+		{ "\23331m", "?31m" },
+		{ "\302\240\302\237", "\302\240??" },
+		/* Cut, too long for what it says, a surrogate, alone. */
+		{ "a\342\202", "a??" },
+		{ "\300\233x", "??x" },
+		{ "\340\200\233x", "???x" },
+		{ "\355\240\200", "???" },
+		{ "\302a\377", "?a?" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		char *copy = strdup(table[i].text);
+
+		assert_non_null(copy);
+		text_make_printable(copy);
+		assert_string_equal(copy, table[i].printable);
+		free(copy);
+	}
+}
+
 static void a_colour_is_a_hash_and_six_hexadecimal_digits(void **state)
 {
 	static const struct member table[] = {
@@ -418,6 +452,8 @@ int main(void)
 		cmocka_unit_test(utf8_is_as_rfc_3629_has_it_and_without_nul),
 		cmocka_unit_test(
 			control_bytes_are_those_below_a_blank_and_delete),
+		cmocka_unit_test(
+			what_a_terminal_would_obey_is_made_printable),
 		cmocka_unit_test(a_colour_is_a_hash_and_six_hexadecimal_digits),
 		cmocka_unit_test(
 			a_file_name_cannot_leave_its_directory_or_look_like_an_option),
