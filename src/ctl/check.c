@@ -1,8 +1,26 @@
 /* qwdctl check: what is wrong with this installation, and what to do. */
 #include "ctl/check.h"
 
+#include "base/text.h"
 #include "conf/options_table.h"
 #include "ctl/ctl.h"
+
+static void check_address(struct check *k)
+{
+	const char *url = k->config->service_url;
+
+	if (!*url)
+		check_say(k, CHECK_NOTE,
+			  "links are built on the web server's own name; set "
+			  "service_url to the address that visitors use");
+	else if (text_starts(url, "http://") &&
+		 !text_starts(url, "http://localhost"))
+		check_say(k, CHECK_WARNING,
+			  "service_url: passwords and screens cross the "
+			  "network in the clear; give the web server a "
+			  "certificate (certbot --apache), and set service_url "
+			  "to an address with https");
+}
 
 static void check_config(struct check *k)
 {
@@ -20,10 +38,7 @@ static void check_config(struct check *k)
 			check_say(k, CHECK_NOTE,
 				  "option %s has no effect: %s; remove it",
 				  option_table[i].name, option_table[i].help);
-	if (!*c->service_url)
-		check_say(k, CHECK_NOTE,
-			  "links are built on the web server's own name; set "
-			  "service_url to the address that visitors use");
+	check_address(k);
 }
 
 int ctl_check(const struct config *c, int argc, char **argv)

@@ -10,6 +10,7 @@
 #include "web/form_machines.h"
 #include "web/letter.h"
 #include "web/order.h"
+#include "web/setup.h"
 
 static const char *const field_names[] = {
 	"user",	  "password", "machine",	   "cpu",
@@ -86,13 +87,14 @@ static json_t *lifetimes_value(const struct visit *v)
 	return choices_lifetimes(max, chosen, true);
 }
 
-/* For programs: {"machines", "defaults", "limits"}, in the fields' units. */
+/* For programs: {"machines", "defaults", "limits", "setup"}, in the fields'
+ * units. */
 static json_t *json_value(const struct visit *v, const struct limits *l,
 			  const struct form_machines *m)
 {
 	json_int_t lifetime = v->config.snapshot_lifetime;
 
-	return json_pack("{sO s{sI sf sI} s{sI sf sI sI sb}}", "machines",
+	return json_pack("{sO s{sI sf sI} s{sI sf sI sI sb} so}", "machines",
 			 m->programs, "defaults", "cpu",
 			 (json_int_t)l->default_cpu, "memory",
 			 (double)order_gb(l->default_memory_mb) / 1e3,
@@ -103,7 +105,9 @@ static json_t *json_value(const struct visit *v, const struct limits *l,
 			 v->config.form_config_script ?
 				 (json_int_t)v->config.service_max_script_length :
 				 (json_int_t)0,
-			 "unlimited", (int)v->config.snapshot_unlimited);
+			 "unlimited", (int)v->config.snapshot_unlimited,
+			 "setup",
+			 setup_value(v, json_array_size(m->people) > 0));
 }
 
 /* Where the server has a card for guests. */
@@ -131,9 +135,11 @@ static json_t *html_value(const struct visit *v,
 			  const struct form_machines *m, const struct err *why)
 {
 	bool none = json_array_size(m->people) == 0;
+	json_t *setup = setup_value(v, !none);
 
-	return json_pack("{so so sO sb sb so so so sb so sb sb sb sb sb sb sb}",
-			 "error",
+	return json_pack("{so sb so so sO sb sb so so so sb so sb sb sb sb sb sb sb}",
+			 "setup", setup, "has_setup",
+			 json_array_size(setup) > 0, "error",
 			 why ? page_error_value(v, why, field_names) :
 			       json_null(),
 			 "fields", page_fields_value(v, field_names, why),

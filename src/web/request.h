@@ -65,10 +65,15 @@ MUST_CHECK int request_read(struct request *ret, char *const *env, int body,
 void request_release(struct request *r);
 
 /*
+ * Does it come from this machine itself: a loopback peer, not through a proxy,
+ * by a Host that names the loopback or service_url's host (a page elsewhere
+ * whose name was bound to 127.0.0.1 has another)?
+ */
+bool request_is_of_host(const struct request *r, const struct config *c);
+
+/*
  * May this peer be served at all?  While no login is checked, only this
- * machine itself is: a loopback peer, not through a proxy, by a Host that
- * names the loopback or service_url's host (a page elsewhere whose name was
- * bound to 127.0.0.1 has another), unless allow_anonymous is set.
+ * machine itself is (request_is_of_host()), unless allow_anonymous is set.
  * ERR_FORBIDDEN with a sentence that says so.
  */
 MUST_CHECK int request_admit(const struct request *r, const struct config *c,

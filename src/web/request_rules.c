@@ -36,6 +36,11 @@ static bool host_is_ours(const struct request *r, const struct config *c)
 		strcmp(service.host, host.host) == 0);
 }
 
+bool request_is_of_host(const struct request *r, const struct config *c)
+{
+	return r->peer_is_local && !r->forwarded && host_is_ours(r, c);
+}
+
 int request_admit(const struct request *r, const struct config *c,
 		  struct err *e)
 {

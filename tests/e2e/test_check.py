@@ -108,6 +108,11 @@ class Check(Site):
     def test_a_missing_service_url_is_told(self):
         del self.options["service_url"]
         self.assert_found("^note: links are built on the web server's own ")
+        self.options["service_url"] = "http://desktop.lab.example"
+        self.assert_found("^warning: service_url: passwords and screens cross ")
+        for url in "https://desktop.lab.example", "http://localhost:8080":
+            self.options["service_url"] = url
+            self.assertEqual([x for x in self.check() if "service_url" in x], [])
 
     def test_what_login_by_mail_lacks_is_told(self):
         password = self.dir / "password"

@@ -196,6 +196,14 @@ class System(unittest.TestCase):
         # No login is configured: the visitor is not of this host.
         refused = self.visitor.get(HOME)
         self.assertEqual(refused.status, 403, refused)
+        # The host itself is told what to do.
+        first = self.sh(
+            "curl -s -H 'Accept: application/json' http://localhost/qemu-web-desktop/"
+            " | jq -r '.setup[].what'"
+        )
+        for word in ("No machine is installed.", "No login is configured", "KVM does not work",
+                     "Nothing is encrypted"):  # fmt: skip
+            self.assertIn(word, first)
         self.check("runs as user _qemu-web-desktop", "ok:")
         self.check("units of systemd", "ok:")
         self.check("no machine can be started", "error:")
