@@ -116,10 +116,12 @@ static int open_disk(const struct store *st, const struct session *s,
 					   err_sys(e, "cannot open %s", image);
 }
 
+/* `frozen` is the guest's standstill, which ends with the session. */
 static int flatten(const struct store *st, const struct session *s,
-		   struct err *e)
+		   int frozen, struct err *e)
 {
-	struct unpack_disk disk = { .overlay = -1, .image = -1 };
+	struct unpack_disk disk = { .overlay = -1, .image = -1,
+				    .held = frozen };
 	AUTO_FREE char *path = capture_path(st, s->name);
 	AUTO_CLOSE int to = -1;
 	long long room = 0;
@@ -171,7 +173,7 @@ int ctl_flatten(const struct config *c, int argc, char **argv)
 	if (service_store_open(c, &st, &e) < 0 || end_with(parent, &e) < 0 ||
 	    store_read_true(&st, argv[1], &s, &e) < 0 ||
 	    (frozen = control_freeze(&st, s.name, &e)) < 0 ||
-	    flatten(&st, &s, &e) < 0) {
+	    flatten(&st, &s, frozen, &e) < 0) {
 		fprintf(stderr, "%s\n",
 			e.code == ERR_NOT_FOUND ? "no such session" : e.msg);
 		return CTL_FAILED;

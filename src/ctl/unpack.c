@@ -80,25 +80,31 @@ static void add_file(struct argv *a, const char *how, int fd, const char *path)
 
 /* ---- Running a worker ---- */
 
-/* Read what it complains of until it has closed its end; false if stopped. */
-static bool listen_to(int fd, struct buf *words,
-		      const volatile sig_atomic_t *stop)
+/* How the wait for a worker ends. */
+enum over { OVER_ENDED, OVER_STOPPED, OVER_LET_GO };
+
+/* Read what it complains of until it has closed its end. */
+static enum over listen_to(int fd, int held, struct buf *words,
+			   const volatile sig_atomic_t *stop)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p[] = { { .fd = fd, .events = POLLIN },
+			      { .fd = held } };
 
 	while (!*stop) {
 		char piece[1024];
 		ssize_t got;
 
-		if (poll(&p, 1, LOOK_MS) <= 0)
+		if (poll(p, ARRAY_LEN(p), LOOK_MS) <= 0)
 			continue;
+		if (p[1].revents)
+			return OVER_LET_GO;
 		got = read(fd, piece, sizeof(piece));
 		if (got <= 0)
-			return true;
+			return OVER_ENDED;
 		if (words->len + (size_t)got <= words->max)
 			buf_add(words, piece, (size_t)got);
 	}
-	return false;
+	return OVER_STOPPED;
 }
 
 /* Its last line, fit for a terminal. */
@@ -130,14 +136,14 @@ static int judge(int status, struct buf *words, long long max, struct err *e)
 		       *said ? said : "the program for it failed");
 }
 
-static int run(struct child *c, long long max,
+static int run(struct child *c, int held, long long max,
 	       const volatile sig_atomic_t *stop, struct err *e)
 {
 	AUTO_BUF struct buf words = BUF_INIT(WORDS_MAX);
 	AUTO_CLOSE int ours = -1;
+	enum over over;
 	int status = 0;
 	int said[2];
-	bool over;
 	pid_t pid;
 
 	if (pipe2(said, O_CLOEXEC) < 0)
@@ -149,14 +155,18 @@ static int run(struct child *c, long long max,
 	close(said[1]);
 	if (pid < 0)
 		return -1;
-	over = listen_to(ours, &words, stop);
+	over = listen_to(ours, held, &words, stop);
+	if (over != OVER_ENDED) {
+		child_end(&pid, false);
+		return err_set(e, ERR_CONFLICT, "%s",
+			       over == OVER_STOPPED ?
+				       "interrupted" :
+				       "it has ended meanwhile");
+	}
 	/* Its end of the pipe is closed: it is ending, or has. */
-	while (over && !child_reaped(pid, false, &status))
+	while (!child_reaped(pid, false, &status))
 		poll(NULL, 0, 5);
-	if (over)
-		return judge(status, &words, max, e);
-	child_end(&pid, false);
-	return err_set(e, ERR_CONFLICT, "interrupted");
+	return judge(status, &words, max, e);
 }
 
 int unpack_file(enum packing packing, int from, int to, long long max,
@@ -181,7 +191,7 @@ int unpack_file(enum packing packing, int from, int to, long long max,
 	c.out = to;
 	c.keep = keep;
 	c.keep_count = ARRAY_LEN(keep);
-	return run(&c, max, stop, e);
+	return run(&c, -1, max, stop, e);
 }
 
 /* Options of -blockdev's kind, in which the paths are ours. */
@@ -226,7 +236,7 @@ int unpack_flatten(const struct unpack_disk *disk, int to, long long max,
 	c.argv = &argv;
 	c.keep = keep;
 	c.keep_count = disk->image < 0 ? 2 : 3;
-	return run(&c, max, stop, e);
+	return run(&c, disk->held, max, stop, e);
 }
 
 int unpack_convert(int from, int to, long long max,
@@ -250,5 +260,5 @@ int unpack_convert(int from, int to, long long max,
 	c.argv = &argv;
 	c.keep = keep;
 	c.keep_count = ARRAY_LEN(keep);
-	return run(&c, max, stop, e);
+	return run(&c, -1, max, stop, e);
 }

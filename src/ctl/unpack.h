@@ -46,10 +46,13 @@ struct unpack_disk {
 	int overlay;        /* qcow2 */
 	int image;          /* what it is on, or -1 */
 	const char *format; /* QEMU's driver of that */
+	int held;           /* a socket that is closed at its other end as soon
+			       as the disk may change, or -1 */
 };
 
 /* Flatten a disk that may be in use, but does not change, into the empty file
- * `to` as qcow2.  Errors as of unpack_file(). */
+ * `to` as qcow2.  Errors as of unpack_file(), and ERR_CONFLICT if the disk was
+ * let go meanwhile. */
 MUST_CHECK int unpack_flatten(const struct unpack_disk *disk, int to,
 			      long long max, const volatile sig_atomic_t *stop,
 			      struct err *e);

@@ -151,6 +151,31 @@ class Capture(unittest.TestCase):
                 self.lives(vnc)
             self.assertEqual(self.names(site), ["tiny.qcow2"])
 
+    def test_the_end_of_the_session_ends_its_capture(self):
+        """What is not still any more is not copied on."""
+        with Site(machines=[DISK]) as site:
+            name = site.running(machine="tiny.qcow2")["name"]
+            conf = (site.dir / "etc/machines.conf").read_text()
+            slow = site.dir / "slow"
+            slow.write_text("#!/bin/sh\nexec sleep 1000\n")
+            slow.chmod(0o755)
+            # For this test alone: it has a mount namespace of its own.
+            subprocess.run(["mount", "--bind", slow, "/usr/bin/qemu-img"], check=True)
+            try:
+                process = run(site, "capture", name, "mine.qcow2")
+                eventually(lambda: "sleep 1000" in subprocess.run(
+                    ["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout,
+                    20, "the copy's begin")
+                site.qwdctl("stop", name, "--now")
+                out, err = process.communicate(timeout=60)
+            finally:
+                subprocess.run(["umount", "/usr/bin/qemu-img"], check=True)
+            self.assertEqual((process.returncode, out, err),
+                             (1, "", f"qwdctl capture: {name}: it has ended meanwhile\n"))
+            self.assertEqual(self.names(site), ["tiny.qcow2"])
+            self.assertEqual((site.dir / "etc/machines.conf").read_text(), conf)
+            self.assertEqual(list(site.snapshots_dir.iterdir()), [])
+
     def test_what_cannot_be_captured_changes_nothing(self):
         with Site(machines=[DISK]) as site:
             name = site.running(machine="tiny.qcow2")["name"]
