@@ -16,6 +16,25 @@ const struct machine *machines_find(const struct machines *m, const char *name)
 	return NULL;
 }
 
+bool machine_url(const struct machine *machine, size_t n,
+		 char ret[URL_MAX + 1])
+{
+	const char *at = machine->url;
+	size_t len;
+
+	for (;; at += len) {
+		at += strspn(at, " \t");
+		len = strcspn(at, " \t");
+		if (!len || len > URL_MAX)
+			return false;
+		if (n-- == 0)
+			break;
+	}
+	memcpy(ret, at, len);
+	ret[len] = '\0';
+	return true;
+}
+
 static int begin_machine(struct machines *m, const char *name, struct err *e)
 {
 	struct machine *list;

@@ -20,6 +20,7 @@
 
 #include "base/err.h"
 #include "conf/text_list.h"
+#include "conf/url.h"
 
 enum {
 	MACHINE_NAME_MAX = 200,
@@ -27,6 +28,7 @@ enum {
 	MACHINE_OPTIONS_MAX = 500, /* bytes of qemu_options */
 	MACHINE_CPU_MAX = 512,
 	MACHINE_GB_MAX = 65536, /* of memory or disk */
+	MACHINE_URLS_MAX = 8,
 };
 
 /*
@@ -53,7 +55,8 @@ enum {
 
 #define MACHINE_KEYS(X)                                                        \
 	X(description) /* the name where none is given */                      \
-	X(url)         /* "" if the administrator installs the file */         \
+	X(url)         /* see machine_url(); "" if the administrator installs  \
+			  the file */                                          \
 	X(sha256)      /* 64 lower-case hexadecimal digits, or "" */           \
 	X(os)          /* "cloud-init": takes a NoCloud seed; or "" */         \
 	MACHINE_SETTINGS(X)
@@ -87,6 +90,11 @@ const struct machine *machines_find(const struct machines *m,
 				    const char *name);
 
 void machines_release(struct machines *m);
+
+/* The n-th (from 0) of the addresses in `url`, which are mirrors of one file
+ * with blanks between; false if there are not so many. */
+bool machine_url(const struct machine *machine, size_t n,
+		 char ret[URL_MAX + 1]);
 
 /* A default and the limits around it; 0 where one is not said. */
 struct machine_range {

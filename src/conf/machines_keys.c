@@ -24,9 +24,30 @@ static const char *check_description(const char *value)
 
 static const char *check_url(const char *value)
 {
-	struct url url;
+	AUTO_FREE char *copy = strdup(value);
+	char *rest = copy;
+	size_t count = 0;
+	char *text;
 
-	return url_parse(value, &url);
+	if (!copy)
+		return "finds no memory";
+	while ((text = strsep(&rest, " \t")) != NULL) {
+		const char *problem;
+		struct url url;
+
+		if (!*text)
+			continue;
+		if (text_ends(text, ","))
+			return "has a comma where mirrors have a blank "
+			       "between";
+		problem = url_parse(text, &url);
+		if (problem)
+			return problem;
+		count++;
+	}
+	if (count > MACHINE_URLS_MAX)
+		return "names more than eight mirrors";
+	return count ? NULL : "is empty";
 }
 
 static const char *check_sha256(const char *value)

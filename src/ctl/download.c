@@ -88,41 +88,53 @@ static int complain(struct progress *p, const char *name, const char *problem)
 }
 
 static void tell(const struct download *d, const struct machine *machine,
-		 enum download_result result, long long size)
+		 const struct downloaded *done)
 {
 	const char *name = machine->name;
+	bool several = strcmp(machine->url, done->url) != 0;
 
-	switch (result) {
+	switch (done->result) {
 	case DOWNLOAD_UNCHANGED:
 		progress_say(d->progress, stdout, "%s: unchanged\n", name);
 		break;
 	case DOWNLOAD_WOULD_ASK:
 		progress_say(d->progress, stdout, "%s: would come from %s\n",
-			     name, machine->url);
+			     name, done->url);
 		break;
 	case DOWNLOAD_FETCHED:
-		progress_say(d->progress, stdout, "%s: fetched, %lld MB\n",
-			     name, (size + 500000) / 1000000);
+		progress_say(d->progress, stdout, "%s: fetched, %lld MB%s%s\n",
+			     name, (done->size + 500000) / 1000000,
+			     several ? ", from " : "",
+			     several ? done->url : "");
 		break;
 	}
+}
+
+static bool is_unprotected(const struct machine *machine)
+{
+	char url[URL_MAX + 1];
+
+	for (size_t i = 0; machine_url(machine, i, url); i++)
+		if (!*machine->sha256 && text_starts(url, "http:"))
+			return true;
+	return false;
 }
 
 static int one(const struct pool *pool, const struct machine *machine)
 {
 	const struct download *d = pool->download;
-	enum download_result result;
 	struct err e = ERR_INIT;
-	long long size = 0;
+	struct downloaded done;
 
-	if (text_starts(machine->url, "http:") && !*machine->sha256)
+	if (is_unprotected(machine))
 		progress_say(d->progress, stderr,
 			     "qwdctl download: %s: warning: http without a "
 			     "sha256: whoever is between can change it\n",
 			     machine->name);
-	if (download_machine(d, machine, &result, &size, &e) < 0)
+	if (download_machine(d, machine, &done, &e) < 0)
 		return complain(d->progress, machine->name, e.msg);
 	if (!pool->order->quiet)
-		tell(d, machine, result, size);
+		tell(d, machine, &done);
 	return CTL_DONE;
 }
 

@@ -22,13 +22,15 @@ enum { DISK_RESERVE = 100 * 1000 * 1000 };
 struct job {
 	const struct download *d;
 	const struct machine *machine;
-	struct part part;
 	char *fresh; /* ".NAME.new": what is unpacked from the part */
-	enum packing packing;
 	int bar;
 	/* Of the file that is there: */
 	long long newer_than; /* only a newer one is worth fetching; 0 = any */
 	struct origin origin; /* where it came from */
+	/* Of the mirror that is tried: */
+	char url[URL_MAX + 1];
+	enum packing packing;
+	struct part part;
 };
 
 /* ---- What is there ---- */
@@ -56,6 +58,22 @@ static int has_sum(const struct job *j, int fd, bool *ret, struct err *e)
 	return 0;
 }
 
+static void choose_url(struct job *j, const char *url)
+{
+	snprintf(j->url, sizeof(j->url), "%s", url);
+	j->packing = unpack_kind(url, j->machine->name);
+}
+
+static bool is_mirror(const struct machine *machine, const char *wanted)
+{
+	char url[URL_MAX + 1];
+
+	for (size_t i = 0; machine_url(machine, i, url); i++)
+		if (strcmp(url, wanted) == 0)
+			return true;
+	return false;
+}
+
 /* Look at the file that is there.  *ret_present: it is the wanted one. */
 static int look(struct job *j, bool *ret_present, struct err *e)
 {
@@ -71,16 +89,14 @@ static int look(struct job *j, bool *ret_present, struct err *e)
 	origin_read(j->d->dirfd, j->machine->name, &st, &j->origin);
 	if (*j->machine->sha256) {
 		/* What was packed had another sum, which was noted. */
-		if (j->packing == PACKED_NOT)
-			return has_sum(j, fd, ret_present, e);
 		*ret_present = strcmp(j->origin.sha256, j->machine->sha256) ==
 			       0;
-		return 0;
+		return *ret_present || j->packing != PACKED_NOT ?
+			       0 :
+			       has_sum(j, fd, ret_present, e);
 	}
-	if (strcmp(j->origin.url, j->machine->url) == 0)
+	if (is_mirror(j->machine, j->origin.url))
 		j->newer_than = st.st_mtime;
-	else
-		j->origin.etag[0] = '\0';
 	return 0;
 }
 
@@ -109,17 +125,20 @@ static void on_begin(void *arg, const char *validator)
 {
 	struct job *j = arg;
 
-	part_note(&j->part, j->machine->url, validator);
+	part_note(&j->part, j->url, validator);
 }
 
 static int fetch_part(struct job *j, struct fetched *ret, struct err *e)
 {
 	struct fetch f = {
-		.url = j->machine->url,
+		.url = j->url,
 		.proxy = j->d->proxy,
 		.may_leave_https = *j->machine->sha256 != '\0',
 		.newer_than = j->newer_than,
-		.etag = j->newer_than ? j->origin.etag : "",
+		/* Each mirror has tags of its own. */
+		.etag = j->newer_than && strcmp(j->url, j->origin.url) == 0 ?
+				j->origin.etag :
+				"",
 		.fd = j->part.fd,
 		.have = j->part.have,
 		.validator = j->part.validator,
@@ -147,7 +166,9 @@ static int check_sum(const struct job *j, const struct fetched *fetched,
 
 	if (*j->machine->sha256)
 		memcpy(wanted, j->machine->sha256, sizeof(wanted));
-	else if (sums_fetch(j->machine->url, j->d->proxy, j->d->stop, wanted,
+	else if (fetched->is_page)
+		return err_set(e, ERR_CONFIG, "is a web page, no image");
+	else if (sums_fetch(j->url, j->d->proxy, j->d->stop, wanted,
 			    e) < 0)
 		return err_prefix(e, "its list SHA256SUMS");
 	if (*wanted && strcmp(fetched->sha256, wanted) != 0)
@@ -211,10 +232,10 @@ static int unpack_appliance(struct job *j, int to, long long room,
 static int unpack(struct job *j, const char **ret, struct err *e)
 {
 	AUTO_CLOSE int fd = -1;
-	long long room;
+	long long room = 0;
 	int result;
 
-	*ret = j->part.name;
+	*ret = part_name(&j->part);
 	if (j->packing == PACKED_NOT)
 		return fcntl(j->part.fd, F_DUPFD_CLOEXEC, 0);
 	*ret = j->fresh;
@@ -254,7 +275,7 @@ static int publish(struct job *j, int fd, const char *name,
 	if (renameat(j->d->dirfd, name, j->d->dirfd, j->machine->name) < 0 ||
 	    fsync(j->d->dirfd) < 0)
 		return err_sys(e, "cannot be written");
-	snprintf(origin.url, sizeof(origin.url), "%s", j->machine->url);
+	snprintf(origin.url, sizeof(origin.url), "%s", j->url);
 	memcpy(origin.etag, fetched->etag, sizeof(origin.etag));
 	if (j->packing != PACKED_NOT)
 		memcpy(origin.sha256, fetched->sha256, sizeof(origin.sha256));
@@ -278,8 +299,8 @@ static int install(struct job *j, const struct fetched *fetched, struct err *e)
 	return publish(j, fd, name, fetched, e);
 }
 
-static int fetch_and_install(struct job *j, enum download_result *ret,
-			     long long *ret_size, struct err *e)
+static int fetch_and_install(struct job *j, struct downloaded *ret,
+			     struct err *e)
 {
 	struct fetched fetched;
 
@@ -301,54 +322,115 @@ static int fetch_and_install(struct job *j, enum download_result *ret,
 				part_drop(&j->part);
 			return -1;
 		}
-		*ret = DOWNLOAD_FETCHED;
-		*ret_size = fetched.size;
+		ret->result = DOWNLOAD_FETCHED;
+		ret->size = fetched.size;
 	}
-	part_drop(&j->part);
+	part_clear(&j->part);
 	return 0;
 }
 
-static int begin(struct job *j, enum download_result *ret,
-		 long long *ret_size, struct err *e)
+/* ---- Mirrors ---- */
+
+/* One mirror. */
+static int try_url(struct job *j, const char *url, struct downloaded *ret,
+		   struct err *e)
+{
+	long long room;
+	int result = -1;
+
+	choose_url(j, url);
+	if (find_room(j, &room, e) == 0 &&
+	    part_open(j->d->dirfd, j->machine->name, url, &j->part, e) == 0)
+		result = fetch_and_install(j, ret, e);
+	/* Gone already if it has got its name. */
+	if (j->packing != PACKED_NOT)
+		(void)unlinkat(j->d->dirfd, j->fresh, 0);
+	part_release(&j->part);
+	return result;
+}
+
+/* The number of the mirror to begin with. */
+static size_t find_first(const struct job *j)
+{
+	char url[URL_MAX + 1];
+
+	for (size_t i = 0; machine_url(j->machine, i, url); i++)
+		if (part_is_of(j->d->dirfd, j->machine->name, url))
+			return i;
+	for (size_t i = 0; machine_url(j->machine, i, url); i++)
+		if (strcmp(url, j->origin.url) == 0)
+			return i;
+	return 0;
+}
+
+/* The next one that has not been tried, in *ret. */
+static bool find_next(const struct job *j, size_t first, size_t *next,
+		      char ret[URL_MAX + 1])
+{
+	if (*next == first)
+		++*next;
+	return machine_url(j->machine, (*next)++, ret);
+}
+
+static int try_all(struct job *j, size_t first, struct downloaded *ret,
+		   struct err *e)
+{
+	size_t next = 0;
+	bool several = false;
+
+	while (try_url(j, ret->url, ret, e) < 0) {
+		char other[URL_MAX + 1];
+
+		if (e->code == ERR_CONFLICT)
+			return -1;
+		if (!find_next(j, first, &next, other))
+			return several ? err_prefix(e, "%.100s", ret->url) : -1;
+		progress_say(j->d->progress, stderr,
+			     "qwdctl download: %s: %s: %s; trying %s\n",
+			     j->machine->name, ret->url, e->msg, other);
+		several = true;
+		memcpy(ret->url, other, sizeof(other));
+		*e = (struct err)ERR_INIT;
+	}
+	return 0;
+}
+
+static int begin(struct job *j, struct downloaded *ret, struct err *e)
 {
 	bool present = false;
-	long long room;
+	size_t first;
 
-	*ret = DOWNLOAD_UNCHANGED;
+	*ret = (struct downloaded){ .result = DOWNLOAD_UNCHANGED };
+	if (!machine_url(j->machine, 0, ret->url))
+		return err_set(e, ERR_CONFIG, "has no url in machines.conf");
+	choose_url(j, ret->url);
 	if (look(j, &present, e) < 0)
 		return -1;
 	if (present)
 		return 0;
+	first = find_first(j);
+	if (!machine_url(j->machine, first, ret->url))
+		return err_set(e, ERR_CONFIG, "has no url in machines.conf");
 	if (j->d->dry_run) {
-		*ret = DOWNLOAD_WOULD_ASK;
+		ret->result = DOWNLOAD_WOULD_ASK;
 		return 0;
 	}
-	if (find_room(j, &room, e) < 0 ||
-	    part_open(j->d->dirfd, j->machine->name, j->machine->url,
-		      &j->part, e) < 0)
-		return -1;
-	return fetch_and_install(j, ret, ret_size, e);
+	return try_all(j, first, ret, e);
 }
 
 int download_machine(const struct download *d, const struct machine *machine,
-		     enum download_result *ret, long long *ret_size,
-		     struct err *e)
+		     struct downloaded *ret, struct err *e)
 {
 	struct job j = { .d = d, .machine = machine, .part = PART_INIT };
-	int result = -1;
+	int result;
 
-	j.packing = unpack_kind(machine->url, machine->name);
 	if (asprintf(&j.fresh, ".%s.new", machine->name) < 0) {
 		j.fresh = NULL;
 		return err_set(e, ERR_SYSTEM, "no memory");
 	}
 	j.bar = progress_begin(d->progress, machine->name);
-	result = begin(&j, ret, ret_size, e);
+	result = begin(&j, ret, e);
 	progress_end(d->progress, j.bar);
-	/* Gone already if it has got its name. */
-	if (j.packing != PACKED_NOT && !d->dry_run)
-		(void)unlinkat(d->dirfd, j.fresh, 0);
-	part_release(&j.part);
 	free(j.fresh);
 	return result;
 }

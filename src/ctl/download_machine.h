@@ -10,6 +10,10 @@
  *
  * The sha256 is that of the file at the url.  Where machines.conf gives none,
  * a list SHA256SUMS beside it counts.
+ *
+ * Of several urls, mirrors of one file, each is tried until one has it: first
+ * that of which there is a part to go on with, then that from which the image
+ * came that is there, then all in their order.
  */
 #ifndef QWD_CTL_DOWNLOAD_MACHINE_H
 #define QWD_CTL_DOWNLOAD_MACHINE_H
@@ -36,15 +40,21 @@ enum download_result {
 	DOWNLOAD_WOULD_ASK, /* dry_run: the server is to be asked */
 };
 
+struct downloaded {
+	enum download_result result;
+	long long size;        /* bytes of what was fetched */
+	char url[URL_MAX + 1]; /* from where it came, or would come first */
+};
+
 /*
  * Fetch the image unless it is there: the wanted sum is its own, or it came
- * from this url, is usable, and the server has nothing newer.  *ret_size gets
- * the bytes of what was fetched.  ERR_CONFLICT if it was stopped; else the
- * reason as the end of a sentence that begins with the machine's name.
+ * from one of the urls, is usable, and the server has nothing newer.  That a
+ * mirror failed and another one is tried is said by progress_say().
+ * ERR_CONFLICT if it was stopped; else the reason as the end of a sentence that
+ * begins with the machine's name.
  */
 MUST_CHECK int download_machine(const struct download *d,
 				const struct machine *machine,
-				enum download_result *ret,
-				long long *ret_size, struct err *e);
+				struct downloaded *ret, struct err *e);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "base/version.h"
@@ -266,6 +267,14 @@ static CURLcode prepare(struct transfer *t)
 	return code;
 }
 
+static bool is_page(const struct transfer *t)
+{
+	const char *type = NULL;
+
+	curl_easy_getinfo(t->curl, CURLINFO_CONTENT_TYPE, &type);
+	return type && strncasecmp(type, "text/html", 9) == 0;
+}
+
 static int finish(struct transfer *t, struct fetched *ret, struct err *e)
 {
 	struct fetched got = { .unchanged = false };
@@ -284,6 +293,7 @@ static int finish(struct transfer *t, struct fetched *ret, struct err *e)
 		*e = *t->e;
 		return -1;
 	}
+	got.is_page = is_page(t);
 	got.size = t->size;
 	if (time > 0 && time <= clock_wall())
 		got.time = time;

@@ -45,6 +45,7 @@ struct fetch {
 struct fetched {
 	bool unchanged; /* nothing newer; nothing written */
 	bool stale;     /* there is nothing to go on with: begin anew */
+	bool is_page;   /* the server calls it text/html */
 	long long size; /* bytes of the file */
 	long long time; /* of the last change, in seconds; 0 = unknown */
 	char etag[FETCH_TAG_SIZE]; /* "" if none */

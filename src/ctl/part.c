@@ -52,6 +52,7 @@ static bool reopen(struct part *p, const char *url)
 	if (fstat(p->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
 	    st.st_nlink == 1) {
 		p->have = st.st_size;
+		p->moved = true;
 		return true;
 	}
 	close(TAKE_FD(p->fd));
@@ -62,14 +63,29 @@ static int make(struct part *p, struct err *e)
 {
 	p->have = 0;
 	p->validator[0] = '\0';
-	if (remove_file(p, p->note, e) < 0 || remove_file(p, p->name, e) < 0)
+	if (remove_file(p, p->next, e) < 0)
 		return -1;
-	p->fd = openat(p->dirfd, p->name,
+	p->fd = openat(p->dirfd, p->next,
 		       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		       0600);
 	if (p->fd < 0)
-		return err_sys(e, "cannot make %s", p->name);
+		return err_sys(e, "cannot make %s", p->next);
 	return 0;
+}
+
+static int find_names(struct part *p, int dirfd, const char *image,
+		      struct err *e)
+{
+	p->dirfd = dirfd;
+	if (asprintf(&p->name, ".%s.part", image) < 0)
+		p->name = NULL;
+	if (asprintf(&p->next, ".%s.part.next", image) < 0)
+		p->next = NULL;
+	if (asprintf(&p->note, ".%s.part.url", image) < 0)
+		p->note = NULL;
+	return p->name && p->next && p->note ?
+		       0 :
+		       err_set(e, ERR_SYSTEM, "no memory");
 }
 
 int part_open(int dirfd, const char *image, const char *url, struct part *ret,
@@ -77,20 +93,30 @@ int part_open(int dirfd, const char *image, const char *url, struct part *ret,
 {
 	struct part p = PART_INIT;
 
-	p.dirfd = dirfd;
-	if (asprintf(&p.name, ".%s.part", image) < 0)
-		p.name = NULL;
-	if (asprintf(&p.note, ".%s.part.url", image) < 0)
-		p.note = NULL;
-	if (!p.name || !p.note) {
-		part_release(&p);
-		return err_set(e, ERR_SYSTEM, "no memory");
-	}
-	if (!reopen(&p, url) && make(&p, e) < 0) {
+	if (find_names(&p, dirfd, image, e) < 0 ||
+	    (!reopen(&p, url) && make(&p, e) < 0)) {
 		part_release(&p);
 		return -1;
 	}
 	*ret = p;
+	return 0;
+}
+
+bool part_is_of(int dirfd, const char *image, const char *url)
+{
+	AUTO_PART struct part p = PART_INIT;
+	struct err ignored = ERR_INIT;
+
+	return find_names(&p, dirfd, image, &ignored) == 0 && reopen(&p, url);
+}
+
+/* Take the place of what was there, whose note is gone. */
+static int move(struct part *p)
+{
+	if (!p->moved &&
+	    renameat(p->dirfd, p->next, p->dirfd, p->name) < 0)
+		return -1;
+	p->moved = true;
 	return 0;
 }
 
@@ -99,16 +125,22 @@ void part_note(struct part *p, const char *url, const char *validator)
 	AUTO_BUF struct buf text = BUF_INIT(URL_MAX + FETCH_TAG_SIZE + 2);
 	struct err ignored = ERR_INIT;
 
-	if (strcmp(validator, p->validator) == 0)
+	if (p->moved && strcmp(validator, p->validator) == 0)
 		return;
 	p->validator[0] = '\0';
-	if (remove_file(p, p->note, &ignored) < 0 || !*validator)
+	if (remove_file(p, p->note, &ignored) < 0 || move(p) < 0 ||
+	    !*validator)
 		return;
 	buf_printf(&text, "%s\n%s\n", url, validator);
 	if (!buf_failed(&text) &&
 	    file_replace(p->dirfd, p->note, text.data, text.len, 0600, false,
 			 &ignored) == 0)
 		snprintf(p->validator, sizeof(p->validator), "%s", validator);
+}
+
+const char *part_name(const struct part *p)
+{
+	return p->moved ? p->name : p->next;
 }
 
 void part_keep(struct part *p)
@@ -121,6 +153,14 @@ void part_keep(struct part *p)
 
 void part_drop(struct part *p)
 {
+	(void)unlinkat(p->dirfd, part_name(p), 0);
+	if (p->moved)
+		(void)unlinkat(p->dirfd, p->note, 0);
+}
+
+void part_clear(struct part *p)
+{
+	(void)unlinkat(p->dirfd, p->next, 0);
 	(void)unlinkat(p->dirfd, p->name, 0);
 	(void)unlinkat(p->dirfd, p->note, 0);
 }
@@ -128,6 +168,7 @@ void part_drop(struct part *p)
 void part_release(struct part *p)
 {
 	free(p->name);
+	free(p->next);
 	free(p->note);
 	if (p->fd >= 0)
 		close(p->fd);

@@ -174,6 +174,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def page_text(self, _):
         self.body(b"<!DOCTYPE html>" + b" " * 497)
 
+    def page_web(self, _):
+        self.body(b"<!DOCTYPE html>" + b" " * 497,
+                  Content_Type="text/html; charset=utf-8")
+
     def page_backing(self, _):
         self.body(BACKING)
 
@@ -444,6 +448,9 @@ class Bad(Download):
                      "but holds no known header", name="disk.qcow2")
         self.refused("empty", "what was fetched is refused: is an empty file",
                      name="disk.qcow2")
+        # A raw disk has no header that could tell.
+        shutil.rmtree(self.machines)
+        self.refused("web", "is a web page, no image\n")
 
     def test_an_image_that_names_another_file_is_refused(self):
         self.refused("backing", "what was fetched is refused: names a backing "
@@ -514,6 +521,11 @@ class Interrupted(Download):
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
         self.assertTrue(self.server.hanging.wait(10))
+        part = self.machines / ".disk.raw.part"
+        end = time.monotonic() + 20
+        while not (part.exists() and part.stat().st_size == 512 * 1024):
+            self.assertLess(time.monotonic(), end, self.files())
+            time.sleep(0.02)
         return process
 
     def test_a_signal_leaves_no_half_file(self):
@@ -654,6 +666,136 @@ class GoesOn(Download):
         self.server.disk = OTHER
         self.server.last_modified += 100
         self.assertIn("disk.raw: unchanged", self.download().out)
+
+
+class Mirrors(Download):
+    """Several urls for one file."""
+
+    def mirrors(self, *pages, sha=SHA):
+        self.offer(disk_raw=(" ".join(map(self.server.url, pages)), sha))
+
+    def asked(self):
+        return [path for path in self.server.requests
+                if not path.endswith("SHA256SUMS")]
+
+    def test_the_first_that_has_the_file_is_taken(self):
+        self.mirrors("disk", "copy")
+        result = self.download()
+        self.assertEqual((result.status, result.err), (0, ""))
+        self.assertIn(f"disk.raw: fetched, 1 MB, from {self.server.url('disk')}\n",
+                      result.out)
+        self.assertEqual(self.asked(), ["/disk"])
+
+    def test_one_that_fails_is_told_and_the_next_is_tried(self):
+        for page, why, sha in (
+                ("not-found", "cannot be fetched: The requested URL returned "
+                 "error: 404", SHA),
+                ("truncated", "cannot be fetched: transfer closed with 1048064 "
+                 "bytes remaining to read", SHA),
+                ("wrong", "is not the wanted file: its sha256 is "
+                 + hashlib.sha256(OTHER).hexdigest(), SHA),
+                ("web", "is a web page, no image", ""),
+                ("empty", "what was fetched is refused: is an empty file", ""),
+                ("to/file:///etc/passwd", "cannot be fetched: ", SHA)):
+            with self.subTest(page):
+                shutil.rmtree(self.machines, ignore_errors=True)
+                self.server.requests.clear()
+                self.server.files["wrong"] = OTHER
+                self.mirrors("file/wrong" if page == "wrong" else page, "copy", "disk", sha=sha)
+                result = self.download()
+                first = self.asked()[0]
+                self.assertEqual(result.status, 0, result.err)
+                self.assertIn(f"disk.raw: {self.server.url(first[1:])}: {why}", result.err)
+                self.assertIn(f"; trying {self.server.url('copy')}\n", result.err)
+                self.assertIn(f", from {self.server.url('copy')}\n", result.out)
+                self.assertEqual(self.asked(), [first, "/copy"])
+                self.assertEqual((self.machines / "disk.raw").read_bytes(), DISK)
+                self.assertEqual(self.left(), [])
+
+    def left(self):
+        return [p.name for p in self.machines.iterdir() if ".part" in p.name]
+
+    def test_where_all_fail_the_old_file_stands(self):
+        self.machines.mkdir()
+        (self.machines / "disk.raw").write_bytes(b"old")
+        self.mirrors("not-found", "truncated", "no-content")
+        result = self.download()
+        self.assertEqual(result.status, 1)
+        self.assertEqual(len(result.err.splitlines()), 3)
+        self.assertTrue(result.err.endswith(
+            f"disk.raw: {self.server.url('no-content')}: cannot be fetched: HTTP status 204\n"))
+        self.assertEqual(self.asked(), ["/not-found", "/truncated", "/no-content"])
+        self.assertEqual((self.machines / "disk.raw").read_bytes(), b"old")
+        self.assertEqual(self.files(), ["disk.raw"])
+
+    def test_a_part_is_gone_on_with_at_its_own_mirror_only(self):
+        half = len(DISK) // 2
+        self.server.breaks_at = half
+        self.mirrors("not-found", "versions", "not-found")
+        self.assertEqual(self.download().status, 1)
+        # Mirrors that have nothing leave it alone.
+        self.assertEqual((self.machines / ".disk.raw.part").stat().st_size, half)
+        self.server.breaks_at = None
+        self.server.requests.clear()
+        self.server.headers.clear()
+        result = self.download()
+        self.assertEqual(result.status, 0, result.err)
+        self.assertEqual(self.asked(), ["/versions"])
+        self.assertEqual(self.server.headers[0]["Range"], f"bytes={half}-")
+        self.assertEqual((self.machines / "disk.raw").read_bytes(), DISK)
+        self.assertEqual(self.left(), [])
+
+    def test_another_mirror_begins_at_the_start(self):
+        self.server.breaks_at = len(DISK) // 2
+        self.mirrors("versions")
+        self.assertEqual(self.download().status, 1)
+        self.mirrors("versions", "copy")
+        result = self.download()
+        self.assertEqual(result.status, 0, result.err)
+        self.assertEqual(self.asked(), ["/versions", "/versions", "/copy"])
+        self.assertNotIn("Range", self.server.headers[-1])
+        self.assertEqual((self.machines / "disk.raw").read_bytes(), DISK)
+        self.assertEqual(self.left(), [])
+
+    def test_nothing_is_fetched_again_from_another_mirror(self):
+        self.mirrors("not-found", "disk", sha="")
+        self.assertEqual(self.download().status, 0)
+        self.server.requests.clear()
+        self.assertIn("disk.raw: unchanged", self.download().out)
+        self.assertEqual(self.asked(), ["/disk"])
+        # The one that it came from is gone: the others are asked for news.
+        self.mirrors("copy", "disk", sha="")
+        Handler.page_disk, kept = Handler.page_not_found, Handler.page_disk
+        try:
+            result = self.download()
+        finally:
+            Handler.page_disk = kept
+        self.assertIn("disk.raw: unchanged", result.out, result.err)
+        self.assertEqual(self.asked(), ["/disk", "/disk", "/copy"])
+
+    def test_ctrl_c_ends_it_at_once(self):
+        self.mirrors("hangs", "disk")
+        process = subprocess.Popen(self.argv(), env=self.environment, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        self.assertTrue(self.server.hanging.wait(20))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        self.assertEqual((process.returncode, err),
+                         (1, "qwdctl download: disk.raw: interrupted\n"))
+        self.assertEqual(self.asked(), ["/hangs"])
+
+    @unittest.skipUnless(LONG, "takes a minute")
+    def test_one_that_stalls_gives_way_to_the_next(self):
+        self.mirrors("hangs", "disk")
+        result = self.download()
+        self.assertEqual(result.status, 0, result.err)
+        self.assertIn("cannot be fetched: Operation too slow", result.err)
+
+    def test_a_dry_run_names_the_one_that_would_be_asked(self):
+        self.mirrors("copy", "disk")
+        self.assertIn(f"would come from {self.server.url('copy')}\n",
+                      self.download("--dry-run").out)
 
 
 class Sums(Download):

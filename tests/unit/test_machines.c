@@ -58,6 +58,30 @@ static void machines_come_in_the_order_of_the_file(void **state)
 	assert_null(machines_find(&m, "slax"));
 }
 
+static void a_file_may_have_several_addresses(void **state)
+{
+	static const char *const wanted[] = { "https://a.example/x?a,b",
+					      "http://b.example/x",
+					      "https://c.example/x" };
+	AUTO_MACHINES struct machines m = { .list = NULL };
+	char url[URL_MAX + 1] = "as before";
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(parse("[a.iso]\n[b.iso]\n"
+			       "url =  https://a.example/x?a,b \t "
+			       "http://b.example/x https://c.example/x\n",
+			       &m, &e),
+			 0);
+	assert_false(machine_url(&m.list[0], 0, url));
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		assert_true(machine_url(&m.list[1], i, url));
+		assert_string_equal(url, wanted[i]);
+	}
+	assert_false(machine_url(&m.list[1], ARRAY_LEN(wanted), url));
+	assert_string_equal(url, wanted[2]);
+}
+
 static void a_machine_says_what_it_wants(void **state)
 {
 	AUTO_MACHINES struct machines m = { .list = NULL };
@@ -213,9 +237,21 @@ static void what_is_wrong_is_refused_with_its_place(void **state)
 		{ "[a.iso]\nurl = /srv/a.iso\n",
 		  "machines.conf:2: url: '/srv/a.iso' must begin with https:// "
 		  "or http://" },
-		{ "[a.iso]\nurl = http://a b/\n",
-		  "machines.conf:2: url: 'http://a b/' holds a character that "
+		{ "[a.iso]\nurl = http://a/\"b\n",
+		  "machines.conf:2: url: 'http://a/\"b' holds a character that "
 		  "must be written as %XX" },
+		{ "[a.iso]\nurl = http://a/b, http://c/d\n",
+		  "machines.conf:2: url: 'http://a/b, http://c/d' has a comma "
+		  "where mirrors have a blank between" },
+		{ "[a.iso]\nurl = http://a b/\n",
+		  "machines.conf:2: url: 'http://a b/' must begin with https:// "
+		  "or http://" },
+		{ "[a.iso]\nurl =\n", "machines.conf:2: url: '' is empty" },
+		{ "[a.iso]\nurl = http://a http://a http://a http://a http://a "
+		  "http://a http://a http://a http://a\n",
+		  "machines.conf:2: url: 'http://a http://a http://a http://a "
+		  "http://a http://a http://a http://a http://a' names more than "
+		  "eight mirrors" },
 		{ "[a.iso]\nurl = https://ann:pw@a/b\n",
 		  "machines.conf:2: url: 'https://ann:pw@a/b' must not hold a "
 		  "user name or a password" },
@@ -349,6 +385,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(machines_come_in_the_order_of_the_file),
+		cmocka_unit_test(a_file_may_have_several_addresses),
 		cmocka_unit_test(a_machine_says_what_it_wants),
 		cmocka_unit_test(a_range_is_a_default_with_limits),
 		cmocka_unit_test(a_machine_has_scripts_of_its_own),
