@@ -224,7 +224,8 @@ check: packages
 	+@tests/run $(CHECKS)
 $(CHECKS:%=check-%): check-%: packages
 	+@tests/run $*
-check-long: packages
+check-long:
+	@tests/packages/install build run guests check long
 	+@LONG=1 tests/run $(CHECKS)
 bench: packages
 	+@tests/run bench

@@ -1,6 +1,7 @@
 """Boot scripts for guests without cloud-init: virt-customize in its sandbox, on
-a disk that it takes for Debian.  Needs Debian's libguestfs-tools and a kernel in
-/boot; with LONG only, for it takes a minute without KVM.  (SR28, P34)"""
+a disk that it takes for Debian.  Needs tests/packages/long, which make check-long
+installs; with LONG only, for each takes a minute or two without KVM.  (SR28,
+P34)"""
 
 import glob
 import hashlib
