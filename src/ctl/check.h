@@ -47,7 +47,7 @@ bool check_user_may(const struct check *k, const char *what, const char *path);
 void check_login(struct check *k);
 /* check_files: machines.conf, catalogue, images, directories. */
 void check_files(struct check *k);
-/* check_settings: what the machines want beside their images. */
+/* check_settings: what the machines want beside their images, and volumes. */
 void check_settings(struct check *k, const struct machines *m);
 /* What login by e-mail needs. */
 void check_mail(struct check *k);
@@ -61,7 +61,8 @@ void check_install(struct check *k);
 void check_display(struct check *k);
 /* Programs, KVM, network, namespaces. */
 void check_host(struct check *k);
-/* What guest_network needs. */
+/* What guest_network needs, and what other words of the machines do. */
 void check_network(struct check *k);
+void check_machine_networks(struct check *k, const struct machines *m);
 
 #endif

@@ -117,6 +117,7 @@ static void check_machines(struct check *k)
 	check_catalogue(k, &m);
 	check_unlisted(k, &m);
 	check_settings(k, &m);
+	check_machine_networks(k, &m);
 }
 
 /* ---- Directories ---- */

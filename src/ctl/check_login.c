@@ -197,10 +197,35 @@ static void check_none(struct check *k)
 			  "user_admin has no effect: no login is configured");
 }
 
+/*
+ * What is for this host alone goes by the connection and by the headers of
+ * proxies (web/request.h).  Whether there is a proxy cannot be seen from here.
+ */
+static void warn_of_proxies(struct check *k, const char *what, const char *more)
+{
+	check_say(k, CHECK_WARNING,
+		  "%s for requests from this host itself, and a proxy on it "
+		  "that sends neither X-Forwarded-For, Forwarded nor Via makes "
+		  "them of everybody's; if there is one, let it send "
+		  "X-Forwarded-For%s",
+		  what, more);
+}
+
+static void check_proxy(struct check *k)
+{
+	const struct config *c = k->config;
+
+	if (!access_logins_checked(c) && !c->allow_anonymous)
+		warn_of_proxies(k, "the service is", ", or configure a login");
+	if (strcmp(c->service_metrics, "local") == 0)
+		warn_of_proxies(k, "service_metrics = local: figures are", "");
+}
+
 void check_login(struct check *k)
 {
 	const struct config *c = k->config;
 
+	check_proxy(k);
 	if (!access_logins_checked(c)) {
 		check_none(k);
 		return;

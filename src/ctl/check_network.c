@@ -110,8 +110,8 @@ static void check_bridge(struct check *k, const char *bridge)
 
 	if (!is_bridge(bridge))
 		check_say(k, CHECK_ERROR,
-			  "guest_network: there is no bridge %s, so that "
-			  "guests have no network; ip link add %s type bridge",
+			  "there is no bridge %s, so that guests have no "
+			  "network; ip link add %s type bridge",
 			  bridge, bridge);
 	if (!helper)
 		check_say(k, CHECK_ERROR,
@@ -138,13 +138,34 @@ static void check_bridge(struct check *k, const char *bridge)
 			  bridge, bridge);
 }
 
-void check_network(struct check *k)
+static void check_word(struct check *k, const char *word)
 {
-	const char *word = k->config->guest_network;
-
-	check_say(k, CHECK_OK, "guest_network = %s", word);
 	if (network_kind(word) == NETWORK_USER)
 		check_user_network(k);
 	else if (network_kind(word) == NETWORK_BRIDGE)
 		check_bridge(k, network_bridge(word));
+}
+
+void check_network(struct check *k)
+{
+	check_say(k, CHECK_OK, "guest_network = %s",
+		  k->config->guest_network);
+	check_word(k, k->config->guest_network);
+}
+
+void check_machine_networks(struct check *k, const struct machines *m)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		const char *word = m->list[i].network;
+		bool known = !*word ||
+			     strcmp(word, k->config->guest_network) == 0;
+
+		for (size_t j = 0; j < i && !known; j++)
+			known = strcmp(word, m->list[j].network) == 0;
+		if (known)
+			continue;
+		check_say(k, CHECK_OK, "machine %s: network = %s",
+			  m->list[i].name, word);
+		check_word(k, word);
+	}
 }

@@ -10,6 +10,8 @@
 #include "vm/firmware.h"
 #include "vm/qemu.h"
 
+enum { HELP_MS = 10000 };
+
 /* The machine's settings, as a session has them. */
 static struct session session_of(const struct machine *m)
 {
@@ -46,8 +48,8 @@ static void check_programs(struct check *k, const struct machine *m)
 }
 
 /* Of a path with the user's name in it only the part before can be looked
- * at. */
-static void check_mounts(struct check *k, const char *whose, const char *text)
+ * at.  True if there are volumes. */
+static bool check_mounts(struct check *k, const char *whose, const char *text)
 {
 	struct mounts mounts;
 	struct err e = ERR_INIT;
@@ -55,7 +57,7 @@ static void check_mounts(struct check *k, const char *whose, const char *text)
 
 	if (!*text || strcmp(text, "none") == 0 ||
 	    mounts_parse(text, "user", &mounts, &e) < 0)
-		return;
+		return false;
 	for (size_t i = 0; i < mounts.count; i++) {
 		struct mount *m = &mounts.list[i];
 
@@ -67,16 +69,46 @@ static void check_mounts(struct check *k, const char *whose, const char *text)
 				  "make it, or take it off the list",
 				  whose, m->path);
 	}
+	return mounts.count > 0;
+}
+
+/* A volume is bound by the descriptor that was looked at (vm/sandbox.h). */
+static void check_bubblewrap(struct check *k)
+{
+	AUTO_BUF struct buf help = BUF_INIT(65536);
+	AUTO_ARGV struct argv argv = { .list = NULL };
+	struct child child = CHILD_INIT;
+	struct err e = ERR_INIT;
+	AUTO_FREE char *bwrap = child_find_program("bwrap", &e);
+	int status;
+
+	if (!bwrap) /* which is told elsewhere */
+		return;
+	argv_add(&argv, bwrap);
+	argv_add(&argv, "--help");
+	child.argv = &argv;
+	if (child_run(&child, NULL, &help, NULL, HELP_MS, &status, &e) < 0 ||
+	    !strstr(buf_str(&help), "--ro-bind-fd"))
+		check_say(k, CHECK_ERROR,
+			  "%s has no --bind-fd, so that machines with volumes "
+			  "do not start; apt install bubblewrap (0.8.0-2"
+			  "+deb12u1 or later), or take the volumes away",
+			  bwrap);
+	else
+		check_say(k, CHECK_OK, "%s can bind volumes", bwrap);
 }
 
 void check_settings(struct check *k, const struct machines *m)
 {
-	check_mounts(k, "dir_mounts", k->config->dir_mounts);
+	bool volumes = check_mounts(k, "dir_mounts", k->config->dir_mounts);
+
 	for (size_t i = 0; i < m->count; i++) {
 		AUTO_FREE char *whose = NULL;
 
 		check_programs(k, &m->list[i]);
 		if (asprintf(&whose, "machine %s", m->list[i].name) > 0)
-			check_mounts(k, whose, m->list[i].mounts);
+			volumes |= check_mounts(k, whose, m->list[i].mounts);
 	}
+	if (volumes)
+		check_bubblewrap(k);
 }

@@ -311,6 +311,52 @@ class Check(Site):
         self.assertFalse([line for line in lines
                           if "no bridge" in line or "reach what" in line])
 
+    def test_the_network_of_each_machine_is_looked_at(self):
+        self.machines = ("[disk.raw]\nnetwork = bridge=guests1\n"
+                         "[other.raw]\nnetwork = bridge=guests1\n"
+                         "[third.raw]\nnetwork = user\n")
+        self.options["guest_network"] = "none"
+        lines = self.check()
+        told = [line for line in lines if "no bridge guests1" in line]
+        self.assertEqual(len(told), 1, told)  # once is enough
+        self.assertRegex(told[0], "^error: .*; ip link add guests1 type bridge$")
+        self.assertIn("ok: machine disk.raw: network = bridge=guests1", lines)
+        self.assertIn("ok: machine third.raw: network = user", lines)
+        self.assertTrue(any("program" in line and "slirp4netns" in line for line in lines))
+        self.machines = "[disk.raw]\nnetwork = none\n"
+        self.options["guest_network"] = "bridge=guests1"
+        self.assert_found("^error: .*no bridge guests1")
+        self.machines = "[disk.raw]\nnetwork = bridge=guests1\n"
+        told = [line for line in self.check() if "no bridge guests1" in line]
+        self.assertEqual(len(told), 1, told)
+
+    def test_a_proxy_that_hides_itself_is_warned_of(self):
+        words = "and a proxy on it that sends neither X-Forwarded-For, "
+        self.assert_found(f"^warning: the service is for .*{words}.*; .*, or configure a login$")
+        self.options["allow_anonymous"] = "yes"
+        self.assertFalse([line for line in self.check() if words in line])
+        self.options["service_metrics"] = "local"
+        self.assert_found(f"^warning: service_metrics = local: figures are .*{words}"
+                          ".*; .*let it send X-Forwarded-For$")
+        self.options["service_metrics"] = "yes"
+        self.assertFalse([line for line in self.check() if words in line])
+
+    def test_a_bubblewrap_that_binds_no_descriptors_is_an_error_for_volumes(self):
+        shutil.copy("/usr/bin/bwrap", self.dir / "real")
+        said = "bwrap (has no|can bind)"
+        self.assertFalse([line for line in self.check() if re.search(said, line)])
+        self.machines = f"[disk.raw]\nmounts = {self.dir}\n"
+        self.assert_found("^ok: /usr/bin/bwrap can bind volumes$")
+        self.over("/usr/bin/bwrap", f"#!/bin/sh\n{self.dir}/real \"$@\" | grep -v bind-fd\n")
+        self.assert_found("^error: /usr/bin/bwrap has no --bind-fd, so that machines with volumes "
+                          "do not start; apt install bubblewrap ")
+        self.machines = "[disk.raw]\n"
+        self.options["dir_mounts"] = self.dir
+        self.assert_found("^error: /usr/bin/bwrap has no --bind-fd")
+        self.machines = "[disk.raw]\nmounts = none\n"
+        self.options["dir_mounts"] = "/nonexistent"
+        self.assert_found("^error: dir_mounts: the volume /nonexistent is no directory")
+
     def test_arguments_are_wrong_usage(self):
         for command in "check", "refresh", "config":
             done = self.run_program(command, "x")
