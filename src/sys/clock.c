@@ -94,7 +94,11 @@ void clock_duration(long long seconds, char *ret, size_t size)
 	else if (seconds < 86400)
 		snprintf(ret, size, "%lld h %lld min", seconds / 3600,
 			 seconds % 3600 / 60);
+	else if (seconds % 86400 < 3600)
+		snprintf(ret, size, "%lld day%s", seconds / 86400,
+			 seconds < 2 * 86400 ? "" : "s");
 	else
-		snprintf(ret, size, "%lld days %lld h", seconds / 86400,
+		snprintf(ret, size, "%lld day%s %lld h", seconds / 86400,
+			 seconds < 2 * 86400 ? "" : "s",
 			 seconds % 86400 / 3600);
 }

@@ -31,7 +31,7 @@ MUST_CHECK bool clock_read(const char *text, long long *ret_wall);
 /* For people: "23 Nov 2026 15:04 UTC", into `ret` of at least 32 bytes. */
 void clock_human(long long wall, char *ret, size_t size);
 
-/* "3 h 59 min", "12 min", "45 s", into `ret` of at least 32 bytes. */
+/* "2 days 3 h", "1 day", "3 h 59 min", "12 min", "45 s", into `ret` of at least 32 bytes. */
 void clock_duration(long long seconds, char *ret, size_t size);
 
 #endif

@@ -184,22 +184,48 @@ json_t *choices_lifetimes(long long max, long long chosen, bool no_end)
 	return NULL;
 }
 
-/* "2 to 16", or "4" */
-static void range_text(struct buf *out, const struct amount *a, bool gb)
+/* Thousandths of GB in steps of so many, rounded to the side where the form
+ * still accepts it. */
+static long long round_gb(long long mb, long long step, bool up)
 {
+	long long unit = step * 1024;
+
+	return (mb * 1000 + (up ? unit - 1 : 0)) / unit * step;
+}
+
+/* What is easy to read: two decimals below 1 GB, one above. */
+static long long step_of(long long mb)
+{
+	return mb < 1024 ? 10 : 100;
+}
+
+static void range_gb(struct buf *out, const struct amount *a)
+{
+	long long from = round_gb(a->min, step_of(a->min), true);
+	long long to = round_gb(a->max, step_of(a->max), false);
 	char min[32];
 	char max[32];
 
-	snprintf(min, sizeof(min), "%lld", a->min);
-	snprintf(max, sizeof(max), "%lld", a->max);
-	if (gb) {
-		decimal(order_gb(a->min), min, sizeof(min));
-		decimal(order_gb(a->max), max, sizeof(max));
+	/* So close together that it must be exact. */
+	if (from >= to) {
+		from = round_gb(a->min, 1, true);
+		to = order_gb(a->max);
 	}
+	decimal(from, min, sizeof(min));
+	decimal(to, max, sizeof(max));
 	if (a->min == a->max)
 		buf_puts(out, max);
 	else
 		buf_printf(out, "%s to %s", min, max);
+}
+
+/* "2 to 16", or "4" */
+static void range(struct buf *out, const struct amount *a)
+{
+	if (a->min == a->max)
+		buf_printf(out, "%lld", a->max);
+	else
+		buf_printf(out, "%lld to %lld", a->min, a->max);
 }
 
 void choices_sentence(const struct offer *offer, struct buf *out)
@@ -210,13 +236,13 @@ void choices_sentence(const struct offer *offer, struct buf *out)
 		buf_puts(out, e.msg);
 		return;
 	}
-	range_text(out, &offer->cpu, false);
+	range(out, &offer->cpu);
 	buf_puts(out, offer->cpu.max == 1 ? " processor, " : " processors, ");
-	range_text(out, &offer->memory_mb, true);
+	range_gb(out, &offer->memory_mb);
 	buf_puts(out, " GB of memory");
 	if (offer->disk_mb.max >= 1024) {
 		buf_puts(out, ", ");
-		range_text(out, &offer->disk_mb, true);
+		range_gb(out, &offer->disk_mb);
 		buf_puts(out, " GB of disk");
 	}
 }

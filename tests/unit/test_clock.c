@@ -91,8 +91,13 @@ static void durations_are_told_in_two_units(void **state)
 		{ 3600, "1 h 0 min" },
 		{ 14399, "3 h 59 min" },
 		{ 86399, "23 h 59 min" },
-		{ 86400, "1 days 0 h" },
-		{ 31536000, "365 days 0 h" },
+		{ 86400, "1 day" },
+		{ 89999, "1 day" },
+		{ 90000, "1 day 1 h" },
+		{ 172799, "1 day 23 h" },
+		{ 172800, "2 days" },
+		{ 183600, "2 days 3 h" },
+		{ 31536000, "365 days" },
 	};
 
 	(void)state;
