@@ -527,6 +527,18 @@ class Site:
             and (session is None or any(session in arg for arg in p.argv))
         ]
 
+    def wait_gone(self, name, seconds=5):
+        """Until nothing is left of that session but its record."""
+        eventually(
+            lambda: not self.overlays(name)
+            and not self.session_dir(name).exists()
+            and not self.processes(name),
+            seconds,
+            f"nothing left of {name}",
+        )
+        if name in (self.store / "gateway/tokens").read_text():
+            raise AssertionError(f"the gateway still has a token of {name}")
+
     def process(self, role, session=None):
         """The one process of that role, or None."""
         found = [p for p in self.processes(session) if p.role == role]

@@ -1,6 +1,7 @@
 """Boot scripts, end to end with real guests: what a NoCloud seed carries into
 the tiny guest, what visitors may ask for, and what happens if a script cannot
 be had.  (SR28, P3, P34)"""
+# lane: guests
 
 import base64
 import hashlib

@@ -1,4 +1,5 @@
 """qwdctl capture: what a session has written becomes a machine."""
+# lane: guests
 
 import os
 import pathlib

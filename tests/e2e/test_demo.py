@@ -1,5 +1,6 @@
 """`make demo`, from a place that is as awkward as can be: a long path with
 blanks that the web server's user may not enter, under umask 077."""
+# lane: guests
 
 import contextlib
 import http.client

@@ -1,5 +1,6 @@
 """What QEMU's devices are for, seen from within the guest: a screen that follows
 the viewer, a common clipboard, memory that goes back to the host."""
+# lane: guests
 
 import struct
 import unittest

@@ -3,6 +3,7 @@ ports of their own, TLS, passwords, and that no log has a token.
 
 Names of rows (P5, RR2, SR16, ...) are those of the list of what must hold.
 """
+# lane: guests
 
 import concurrent.futures
 import contextlib

@@ -1,4 +1,5 @@
 """How sessions are stopped, what is told of them then, and the clock."""
+# lane: guests
 
 import calendar
 import json

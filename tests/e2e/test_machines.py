@@ -1,5 +1,6 @@
 """What machines.conf says of a machine, seen from within it; image formats and
 firmware, with real guests."""
+# lane: guests
 
 import fcntl
 import os

@@ -1,5 +1,6 @@
 """The main job, as a visitor does it: form, Create, Connect, a key that the
 guest shows, the tab closed and opened again, Stop, and nothing left."""
+# lane: guests
 
 import re
 import unittest

@@ -5,6 +5,7 @@ The four guests run side by side, for time's sake: one on each kind of network,
 and one for which the defence is switched off, which shows that the probe finds
 what there is to find.
 """
+# lane: guests
 
 import contextlib
 import os

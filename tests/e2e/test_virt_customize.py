@@ -2,6 +2,7 @@
 a disk that it takes for Debian.  Needs tests/packages/long, which make check-long
 installs; with LONG only, for each takes a minute or two without KVM.  (SR28,
 P34)"""
+# lane: guests
 
 import glob
 import hashlib

@@ -1,4 +1,5 @@
 """Directories of the host in guests: what they see, and what they never reach."""
+# lane: guests
 
 import os
 import pathlib
