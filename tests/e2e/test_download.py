@@ -542,7 +542,9 @@ class Interrupted(Download):
                              b"old")
 
     def test_what_a_killed_one_left_is_replaced(self):
-        self.hang().kill()
+        process = self.hang()
+        process.kill()
+        process.communicate()
         self.server.over.set()
         self.assertIn(".disk.raw.part", self.files())
         self.offer(disk_raw=(self.server.url("disk"), SHA))

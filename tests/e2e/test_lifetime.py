@@ -200,8 +200,8 @@ class Warning(Case):
             self.assertIn("Ends soon", manage)
             self.assertIn(f'name="session_extend" value="{name}"', manage)
             self.assertEqual(html_problems(manage), [])
-            log = (site.store / "log").read_text()
-            self.assertIn(f"event=warning session={name} user=ann mail=no", log)
+            eventually(lambda: f"event=warning session={name} user=ann mail=no"
+                       in (site.store / "log").read_text(), 30, "the owner's own warning")
             # The button of the page, as a browser without scripts sends it.
             form = re.search(r'<form[^>]*>\s*<input type="hidden" name="session_extend" '
                              r'value="([^"]*)">', warned)
