@@ -70,7 +70,7 @@ def list_points(place, kinds):
         scenario = scenario_class(place)
         with tempfile.NamedTemporaryFile() as trace:
             scenario.prepare()
-            scenario.run(strace(place, "-o", trace.name), {})
+            scenario.succeeded(*scenario.run(strace(place, "-o", trace.name), {}))
             finish(place, scenario)
             for line in pathlib.Path(trace.name).read_text().splitlines():
                 if match := re.match(r"(\w+)\(", line):
@@ -99,7 +99,7 @@ def count_allocations(place, scenario):
         file = pathlib.Path(directory) / "count"
         scenario.prepare()
         env = {"LD_PRELOAD": LIBRARY, "FAIL_AT": "0", "FAIL_COUNT": str(file)}
-        scenario.run([], env, **place.as_user())
+        scenario.succeeded(*scenario.run([], env, **place.as_user()))
         finish(place, scenario)
         return int(file.read_text())
 

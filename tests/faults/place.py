@@ -190,6 +190,10 @@ class Place:
             raise Problem(f"not a record: {text[:200]!r}")
         return record
 
+    def log(self):
+        """The end of what owners and keepers have to say."""
+        return (self.store / "log").read_text()[-1500:]
+
     def names(self):
         """Names of all locks and records."""
         found = {p.name for p in (self.store / "locks").iterdir()}

@@ -48,6 +48,12 @@ class Scenario:
         if status < 0 or status >= 128:
             raise Problem(f"crashed: {status} {err[-300:]!r}")
 
+    def succeeded(self, status, out, err):
+        """Nothing was done to it: Problem unless it did all that it is for, or
+        the points of its run would be those of an early end."""
+        if status != 0:
+            raise Problem(f"{self.name} fails by itself: {status} {out!r} {err!r}")
+
     def settle(self):
         """End what lives, after it has shown that it works."""
 
@@ -68,6 +74,11 @@ class Request(Scenario):
             raise Problem(f"no whole answer: {out[:200]!r} {err[-200:]!r}")
         if not out and not err:
             raise Problem("neither an answer nor a word in the log")
+
+    def succeeded(self, status, out, err):
+        super().succeeded(status, out, err)
+        if not re.match(rb"Status: (200|201|303) ", out):
+            raise Problem(f"{self.name} is refused: {out!r} {err!r}")
 
 
 class Create(Request):
@@ -123,6 +134,9 @@ class StopByHand(Stop):
         if status != 0 and not err:
             raise Problem(f"status {status} without a word")
 
+    def succeeded(self, status, out, err):
+        Scenario.succeeded(self, status, out, err)
+
 
 class Owner(Scenario):
     """The owner's whole life: disk, QEMU, display, running, stop, clean-up.
@@ -163,7 +177,7 @@ class Owner(Scenario):
         self.fds = (lock, control.detach())
 
     def argv(self):
-        words = [CGI, "--session-owner", self.session, *map(str, self.fds)]
+        words = [CGI, "--session-owner", self.session, *map(str, self.fds), "0"]
         return [*words, f"--config={self.place.conf}"]
 
     def run(self, prefix, more_env, **how):
@@ -187,9 +201,16 @@ class Owner(Scenario):
             raise Problem(f"{type(e).__name__}: {e}") from None
         return process.returncode, out, err
 
+    def succeeded(self, status, out, err):
+        super().succeeded(status, out, err)
+        record = self.place.record(self.session)
+        if not (self.ran and record["state"] == "ended"):
+            raise Problem(f"{self.name} fails by itself: {record} {err!r} {self.place.log()}")
+
     def follow(self, process):
         """Until it runs, and then to its end."""
         place = self.place
+        self.ran = False
         end = time.monotonic() + self.patience
         while process.poll() is None and time.monotonic() < end:
             record = place.record(self.session)
@@ -202,6 +223,7 @@ class Owner(Scenario):
         try:
             if record and record["state"] == "running":
                 place.greet(self.session)
+                self.ran = True
         except Problem:
             # Unless it has been killed in this moment.
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -304,8 +326,7 @@ class Keeper(Scenario):
         eventually(gone, 20, "the keeper's end")
 
     def argv(self):
-        origin = f"http://localhost:{self.place.port + 2000}"
-        words = [CGI, "--gateway-keeper", str(self.fds[0]), origin]
+        words = [CGI, "--gateway-keeper", str(self.fds[0])]
         return [*words, f"--config={self.place.conf}"]
 
     def run(self, prefix, more_env, **how):
@@ -318,6 +339,7 @@ class Keeper(Scenario):
             if (self.gateway / "port").exists():
                 break
             time.sleep(0.01)
+        self.listened = (self.gateway / "port").exists()
         if process.poll() is None:
             self.end_keepers()
         try:
@@ -327,6 +349,11 @@ class Keeper(Scenario):
             process.communicate()
             raise Problem("the keeper does not end") from None
         return process.returncode, out, err
+
+    def succeeded(self, status, out, err):
+        super().succeeded(status, out, err)
+        if not self.listened:
+            raise Problem(f"{self.name} does not come to listen: {err!r} {self.place.log()}")
 
 
 def own(place, path):
