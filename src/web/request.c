@@ -15,6 +15,7 @@ enum { HEADER_MAX = 8192 };
 #define VARIABLES(X)                                                           \
 	X(REQUEST_METHOD)                                                      \
 	X(QUERY_STRING)                                                        \
+	X(PATH_INFO)                                                           \
 	X(CONTENT_TYPE)                                                        \
 	X(CONTENT_LENGTH)                                                      \
 	X(REMOTE_ADDR)                                                         \
@@ -137,6 +138,7 @@ static void describe(struct request *r, const struct environment *env)
 	r->host = v[HTTP_HOST];
 	r->origin = v[HTTP_ORIGIN];
 	r->fetch_site = v[HTTP_SEC_FETCH_SITE];
+	r->below = *or_empty(v[PATH_INFO]) != '\0';
 	r->by_script = strcmp(or_empty(v[HTTP_SEC_FETCH_DEST]), "empty") == 0;
 	r->cookie = v[HTTP_COOKIE];
 	if (v[REMOTE_USER] && *v[REMOTE_USER])

@@ -27,6 +27,7 @@ struct request {
 	bool https;          /* as the web server says */
 	bool wants_json;     /* Accept: see request_read() */
 	bool by_script;      /* a page's script asks (Sec-Fetch-Dest: empty) */
+	bool below;          /* the URL goes on behind the program's name */
 	bool peer_is_local;  /* REMOTE_ADDR is a loopback address */
 	bool forwarded;      /* X-Forwarded-For, Forwarded or Via is there */
 	char id[REQUEST_ID_SIZE]; /* UNIQUE_ID, or one of ours; for the log */
@@ -75,6 +76,10 @@ bool request_is_of_host(const struct request *r, const struct config *c);
  * May this peer be served at all?  While no login is checked, only this
  * machine itself is (request_is_of_host()), unless allow_anonymous is set.
  * ERR_FORBIDDEN with a sentence that says so.
+ *
+ * ERR_NOT_FOUND for a URL that goes on behind the program's name (PATH_INFO):
+ * what the web server was told about the program's own URLs, that its name is
+ * not the Host header's above all, need not hold there.
  */
 MUST_CHECK int request_admit(const struct request *r, const struct config *c,
 			     struct err *e);

@@ -44,6 +44,10 @@ bool request_is_of_host(const struct request *r, const struct config *c)
 int request_admit(const struct request *r, const struct config *c,
 		  struct err *e)
 {
+	if (r->below)
+		return err_set(e, ERR_NOT_FOUND,
+			       "There is no such page. The service's own "
+			       "address ends with its name.");
 	if (access_logins_checked(c) || c->allow_anonymous)
 		return 0;
 	if (!r->peer_is_local || r->forwarded)

@@ -28,6 +28,16 @@ CustomLog "{log}" combined env=!qwd_secret
 CustomLog "{log}" qwd_no_query env=qwd_secret
 """
 
+# As conf-available/serve-cgi-bin.conf with the program in /usr/lib/cgi-bin.
+BELOW = """
+ScriptAliasMatch "^/cgi-bin/qemu-web-desktop(/.*)$" "${QWD_CGI}$1"
+UseCanonicalName Off
+<LocationMatch "^/cgi-bin/">
+    Require all granted
+    SetEnv QWD_CONFIG "${QWD_CONFIG}"
+</LocationMatch>
+"""
+
 
 def setUpModule():
     directory = tempfile.mkdtemp(prefix="mail-login-")
@@ -435,6 +445,22 @@ class Refusals(Case):
                 self.assertNotIn("evil", mail.plain + mail.rich)
                 self.assertTrue(mail.link.startswith((url or site.url) + CGI), mail.link)
                 self.assertNotIn("evil", site.error_log())
+
+    def test_no_link_is_built_on_the_host_header_of_another_url(self):
+        """SR5: Debian's Apache maps all of /cgi-bin/, and below the program's
+        name the snippet's UseCanonicalName does not hold."""
+        site = mail_site(service_url="")
+        site.httpd += BELOW
+        with site:
+            for path in (CGI + "/", CGI + "/x"):
+                answer = site.visitor().post_form(
+                    site.order(user=ANN), headers={"Host": "evil.example"},
+                    accept="html", path=path)
+                self.assertEqual(answer.status, 404, path)
+                self.assertNotIn("evil", answer.text)
+            answer = site.visitor().post_form(site.order(user=ANN), accept="html")
+            self.assertEqual(answer.status, 202)
+            self.assertTrue(Mail().link.startswith(site.url + CGI))
 
     def test_nobody_learns_who_exists(self):
         """SR12, for addresses."""

@@ -480,6 +480,36 @@ static void a_post_of_another_site_is_refused(void **state)
 	}
 }
 
+static void nothing_is_served_below_the_programs_name(void **state)
+{
+	static const struct {
+		const char *path;
+		enum err_code code;
+	} table[] = {
+		{ "PATH_INFO=", ERR_NONE },
+		{ "PATH_INFO=/", ERR_NOT_FOUND },
+		{ "PATH_INFO=/x", ERR_NOT_FOUND },
+	};
+	AUTO_CONFIG struct config open = { .file = NULL };
+
+	(void)state;
+	make_config(&open, "", true);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct err e = ERR_INIT;
+		struct env memory;
+		struct request r;
+
+		good(&r, &memory,
+		     (const char *const[]){ "REQUEST_METHOD=GET",
+					    table[i].path, NULL },
+		     "");
+		assert_int_equal(request_admit(&r, &open, &e),
+				 table[i].code == ERR_NONE ? 0 : -1);
+		assert_int_equal(e.code, table[i].code);
+		request_release(&r);
+	}
+}
+
 static void links_never_come_from_the_host_header(void **state)
 {
 	static const struct {
@@ -534,6 +564,7 @@ int main(void)
 		cmocka_unit_test(a_header_of_more_than_8_kib_is_refused),
 		cmocka_unit_test(without_logins_only_this_machine_is_served),
 		cmocka_unit_test(a_post_of_another_site_is_refused),
+		cmocka_unit_test(nothing_is_served_below_the_programs_name),
 		cmocka_unit_test(links_never_come_from_the_host_header),
 	};
 
