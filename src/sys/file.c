@@ -21,9 +21,12 @@ int file_open(int dirfd, const char *name, int how, struct err *e)
 		return err_set(e, ERR_DAMAGED, "%s is no regular file", name);
 	if (fd < 0)
 		return err_sys(e, "cannot open %s", name);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+	if (fstat(fd, &st) < 0)
+		err_sys(e, "cannot look at %s", name);
+	else if (!S_ISREG(st.st_mode))
+		err_set(e, ERR_DAMAGED, "%s is no regular file", name);
+	else
 		return fd;
-	err_set(e, ERR_DAMAGED, "%s is no regular file", name);
 	close(fd);
 	return -1;
 }
