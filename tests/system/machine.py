@@ -149,7 +149,7 @@ class Machine:
                 "-cpu", "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt",
                 "-smp", "2", "-m", str(self.memory), "-display", "none",
                 "-kernel", f"{self.disk}.vmlinuz", "-initrd", f"{self.disk}.initrd",
-                "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet "
+                "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet no_timer_check "
                 "mitigations=off cryptomgr.notests systemd.show_status=1",
                 "-drive", f"file={overlay},if=virtio,format=qcow2,cache=unsafe",
                 "-drive", f"file={media},if=virtio,format=raw,readonly=on",
