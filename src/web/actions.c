@@ -38,7 +38,8 @@ static int expect_somebody(const struct visit *v, struct err *e)
 static int identify_owner(struct visit *v, struct session *s,
 			  long long lifetime_s, struct err *e)
 {
-	AUTO_JSON json_t *order = order_value(s, lifetime_s);
+	AUTO_JSON json_t *order = order_value(&v->request.fields, s,
+					      lifetime_s);
 
 	if (!order)
 		return err_set(e, ERR_SYSTEM, "no memory");

@@ -254,7 +254,8 @@ static int read_gpu(const char *text, const struct config *c,
 		return 0;
 	if (offer->gpu == OFFER_GPU_NO)
 		return err_field(e, "gpu", "This machine is used without a "
-					   "graphics card.");
+					   "graphics card: ask for none, or "
+					   "choose another machine.");
 	if (gpu_scan(c->dir_sysfs, c->gpu_blacklist, &all, e) < 0)
 		return -1;
 	if (gpu_count_usable(&all) == 0)
@@ -319,13 +320,18 @@ int order_read(const struct form *form, const struct config *c,
 	return read_oneshot(form_get(form, "oneshot"), ret, e);
 }
 
-json_t *order_value(const struct session *s, long long lifetime_s)
+json_t *order_value(const struct form *form, const struct session *s,
+		    long long lifetime_s)
 {
-	return json_pack("{ss sI sI sI sI sb}", "machine", s->machine, "cpu",
-			 (json_int_t)s->cpu, "memory",
+	const char *script = form_get(form, "config_script");
+
+	return json_pack("{ss sI sI sI sI sb sb ss}", "machine", s->machine,
+			 "cpu", (json_int_t)s->cpu, "memory",
 			 (json_int_t)s->memory_mb, "disk",
 			 (json_int_t)s->disk_mb, "snapshot_lifetime",
-			 (json_int_t)lifetime_s, "oneshot", (int)s->oneshot);
+			 (json_int_t)lifetime_s, "gpu", s->gpu[0] != '\0',
+			 "oneshot", (int)s->oneshot, "config_script",
+			 script ? script : "");
 }
 
 int order_check_machine(const struct session *s, const struct config *c,

@@ -35,9 +35,14 @@ MUST_CHECK int order_read(const struct form *form, const struct config *c,
 			  const struct limits *limits, struct session *ret,
 			  long long *ret_lifetime_s, struct err *e);
 
-/* The order as a JSON object for the site's own login program: machine, cpu,
- * memory (MB), snapshot_lifetime, oneshot.  NULL if no memory. */
-json_t *order_value(const struct session *s, long long lifetime_s);
+/*
+ * The order that order_read() has read, as a JSON object for the site's own
+ * login program: machine, cpu, memory (MB), disk (MB), snapshot_lifetime (s),
+ * gpu, oneshot, and config_script, the visitor's own ("": none).  NULL if no
+ * memory.
+ */
+json_t *order_value(const struct form *form, const struct session *s,
+		    long long lifetime_s);
 
 /* May `who` have the machine that is in *s?  See access_check_machine(). */
 MUST_CHECK int order_check_machine(const struct session *s,

@@ -21,6 +21,7 @@ from harness import CGI, HOME, LONG, TREE, Site
 from login_case import (
     METHODS, OPEN, OUTAGE, PASSWORD, USER, WAYS, WRONG, LoginCase, off, options_of, snippet, world)
 from login_servers import LOCAL_USER, Program, apache_passwords
+from test_gpu import make_tree
 
 
 def setUpModule():
@@ -334,12 +335,22 @@ class Custom(LoginCase):
             "session": {"user": "ann", "user_email": "", "remote_host": "127.0.0.1"}}])
 
     def test_it_sees_the_order(self):
-        program = self.program("echo FAILED")
-        answer = self.site.visitor().post_form(self.site.order(user="ann", password="x"))
-        self.assertEqual(answer.status, 401)
-        self.assertEqual(program.asked()[0]["session"], {
+        script = "exec: " + "x" * 60000
+        plain = {
             "user": "ann", "user_email": "", "remote_host": "127.0.0.1", "machine": "tiny.iso",
-            "cpu": 1, "memory": 256, "disk": 10240, "snapshot_lifetime": 900, "oneshot": False})
+            "cpu": 1, "memory": 256, "disk": 10240, "snapshot_lifetime": 900, "gpu": False,
+            "oneshot": False, "config_script": ""}
+        program = self.program("echo FAILED", form_config_script="yes",
+                               dir_sysfs=make_tree(self.site))
+        for more, told in (
+                ({}, {}),
+                ({"gpu": "yes", "oneshot": "1", "config_script": script},
+                 {"gpu": True, "oneshot": True, "config_script": script})):
+            answer = self.site.visitor().post_form(
+                self.site.order(user="ann", password="x", **more))
+            self.assertEqual(answer.status, 401)
+            self.assertEqual(program.asked()[0]["session"], plain | told)
+        self.site.configure(form_config_script=None, dir_sysfs=None)
 
     def test_it_may_refuse_whom_others_accept_and_accept_whom_others_refuse(self):
         program = self.program("echo FAILED policy", **options_of("imap"))
