@@ -245,4 +245,6 @@ void choices_sentence(const struct offer *offer, struct buf *out)
 		range_gb(out, &offer->disk_mb);
 		buf_puts(out, " GB of disk");
 	}
+	if (offer->gpu == OFFER_GPU_ALWAYS)
+		buf_puts(out, ", a graphics card");
 }

@@ -51,6 +51,14 @@ static json_t *amount_value(const struct amount *a, bool mb)
 			 (double)in_unit(a->max, mb) / 1e3);
 }
 
+/* A graphics card: never, for who asks, always. */
+static const char *gpu_word(const struct offer *offer)
+{
+	return offer->gpu == OFFER_GPU_NO     ? "no" :
+	       offer->gpu == OFFER_GPU_ALWAYS ? "always" :
+						"yes";
+}
+
 static int add_for_people(struct form_machines *ret,
 			  const struct catalogue_entry *m,
 			  const struct offer *offer, bool selected)
@@ -60,14 +68,14 @@ static int add_for_people(struct form_machines *ret,
 	choices_sentence(offer, &limits);
 	return json_array_append_new(
 		ret->people,
-		json_pack("{ss ss ss? ss so so so sb}", "name", m->name,
+		json_pack("{ss ss ss? ss so so so ss sb}", "name", m->name,
 			  "description", m->description, "icon",
 			  *m->icon ? m->icon : NULL, "limits",
 			  buf_str(&limits), "cpu",
 			  amount_text(&offer->cpu, false), "memory",
 			  amount_text(&offer->memory_mb, true), "disk",
-			  amount_text(&offer->disk_mb, true), "selected",
-			  (int)selected));
+			  amount_text(&offer->disk_mb, true), "gpu",
+			  gpu_word(offer), "selected", (int)selected));
 }
 
 static int add_for_programs(struct form_machines *ret,
@@ -76,12 +84,13 @@ static int add_for_programs(struct form_machines *ret,
 {
 	return json_array_append_new(
 		ret->programs,
-		json_pack("{ss ss ss? so so so}", "name", m->name,
+		json_pack("{ss ss ss? so so so ss}", "name", m->name,
 			  "description", m->description, "icon",
 			  *m->icon ? m->icon : NULL, "cpu",
 			  amount_value(&offer->cpu, false), "memory",
 			  amount_value(&offer->memory_mb, true), "disk",
-			  amount_value(&offer->disk_mb, true)));
+			  amount_value(&offer->disk_mb, true), "gpu",
+			  gpu_word(offer)));
 }
 
 static void widen(struct amount *widest, const struct amount *a)

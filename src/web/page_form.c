@@ -131,6 +131,15 @@ static bool can_mail(const struct visit *v)
 	       (!v->who.user[0] || letter_address(&v->who, address));
 }
 
+/* A box of the form that came back, or that a link has ticked. */
+static int is_ticked(const struct visit *v, const char *field)
+{
+	const char *text = form_get(&v->request.fields, field);
+	bool yes = false;
+
+	return text && text_bool(text, &yes) && yes;
+}
+
 static json_t *html_value(const struct visit *v,
 			  const struct form_machines *m, const struct err *why)
 {
@@ -149,10 +158,10 @@ static json_t *html_value(const struct visit *v,
 			 "has_disks", m->disks, "lifetimes", lifetimes_value(v), "can_script",
 			 (int)v->config.form_config_script, "can_mail",
 			 can_mail(v), "can_gpu", can_gpu(v), "gpu",
-			 form_get(&v->request.fields, "gpu") != NULL, "mail_me",
-			 form_get(&v->request.fields, "mail_me") != NULL,
-			 "can_oneshot", v->config.form_oneshot, "oneshot",
-			 form_get(&v->request.fields, "oneshot") != NULL);
+			 is_ticked(v, "gpu"), "mail_me",
+			 is_ticked(v, "mail_me"), "can_oneshot",
+			 v->config.form_oneshot, "oneshot",
+			 is_ticked(v, "oneshot"));
 }
 
 static int form_html(struct visit *v, const struct err *why, struct err *e)

@@ -3,7 +3,7 @@
 
 import unittest
 
-from harness import CGI, Browser, Site, guest
+from harness import CGI, Browser, Site, guest, html_problems
 
 CARDS = (
     # address, vendor, device, class, driver, IOMMU group
@@ -24,6 +24,17 @@ def make_tree(site):
         (place / "driver").symlink_to(f"../../../bus/pci/drivers/{driver}")
         (place / "iommu_group").symlink_to(f"../../../kernel/iommu_groups/{group}")
     return sysfs
+
+
+MACHINES = (
+    {"name": "tiny.iso", "description": "Plain"},
+    {"name": "always.iso", "description": "Always", "gpu": "always"},
+    {"name": "never.iso", "description": "Never", "gpu": "no"},
+)
+
+
+def machines():
+    return [{"file": guest("tiny.iso")} | machine for machine in MACHINES]
 
 
 class Cards(unittest.TestCase):
@@ -68,13 +79,51 @@ class Cards(unittest.TestCase):
                 browser.get(site.url + CGI)
                 self.assertEqual(browser.one("#gpu").get_attribute("type"), "checkbox")
 
+    def test_with_scripts_the_box_follows_the_machine(self):
+        with Site(machines=machines()) as site, Browser() as browser:
+            site.configure(dir_sysfs=make_tree(site))
+            told = {m["name"]: m["gpu"] for m in site.get(CGI).json()["machines"]}
+            self.assertEqual(told, {"tiny.iso": "yes", "always.iso": "always", "never.iso": "no"})
+            browser.get(site.url + CGI)
+            box = browser.one("#gpu")
+
+            def after(machine):
+                browser.fill(machine=machine)
+                return box.is_enabled(), box.is_selected()
+
+            self.assertEqual((box.is_enabled(), box.is_selected()), (True, False))
+            self.assertEqual(after("always.iso"), (False, True))
+            self.assertIn("a graphics card", browser.one("#machine-limits").text)
+            self.assertEqual(after("never.iso"), (False, False))
+            self.assertEqual(after("tiny.iso"), (True, False))
+            # What the visitor wants is not forgotten on the way.
+            box.click()
+            self.assertEqual(after("never.iso"), (False, False))
+            self.assertEqual(after("tiny.iso"), (True, True))
+            self.assertEqual([m for m in browser.console() if "SEVERE" in m], [])
+
+    def test_without_scripts_the_form_says_which_machine_has_no_card(self):
+        with Site(machines=machines()) as site, Browser(javascript=False) as browser:
+            site.configure(dir_sysfs=make_tree(site))
+            browser.get(site.url + CGI)
+            browser.fill(user="ann", machine="never.iso")
+            browser.one("#gpu").click()
+            browser.press("create")
+            self.assertEqual(
+                browser.one("#gpu-error").text,
+                "This machine is used without a graphics card: ask for none, or choose another "
+                "machine.",
+            )
+            box = browser.one("#gpu")
+            self.assertTrue(box.is_selected())
+            self.assertEqual(box.get_attribute("aria-describedby"), "gpu-error")
+            self.assertEqual(list(site.store.glob("*.json")), [])
+            fields = site.order(machine="never.iso", gpu="yes")
+            page = site.post_form(fields, accept="html").text
+            self.assertEqual(html_problems(page), [])
+
     def test_a_card_that_the_kernel_does_not_give_ends_the_session_with_the_reason(self):
-        machines = [
-            {"name": "tiny.iso"},
-            {"name": "always.iso", "gpu": "always", "file": guest("tiny.iso")},
-            {"name": "never.iso", "gpu": "no", "file": guest("tiny.iso")},
-        ]
-        with Site(machines=machines) as site:
+        with Site(machines=machines()) as site:
             site.configure(dir_sysfs=make_tree(site))
             for order in ({"gpu": "yes"}, {"machine": "always.iso"}):
                 name = site.create(**order)["name"]

@@ -59,11 +59,14 @@
 
   /*
    * The form: each machine has limits of its own.  Its option says them as
-   * data-cpu, data-memory and data-disk, "MIN MAX STANDARD"; what the machine
+   * data-cpu, data-memory and data-disk, "MIN MAX STANDARD", and as data-gpu
+   * "no", "yes" (who asks for a card gets one) or "always"; what the machine
    * cannot have is not offered, and what it has by itself is said.
    */
 
   const machine = byId("machine");
+  const gpu = byId("gpu");
+  let gpu_wanted = gpu && gpu.checked;
 
   function adapt(select, amounts) {
     const [min, max, standard] = amounts.split(" ").map(Number);
@@ -91,6 +94,11 @@
       const select = byId(field);
       if (select && chosen.dataset[field]) adapt(select, chosen.dataset[field]);
     }
+    if (gpu) {
+      const given = chosen.dataset.gpu;
+      gpu.disabled = given !== "yes";
+      gpu.checked = given === "always" || (given === "yes" && gpu_wanted);
+    }
     const hint = byId("machine-limits");
     hint.textContent = chosen.dataset.limits;
     if (chosen.dataset.icon) {
@@ -104,6 +112,7 @@
 
   if (machine) {
     machine.addEventListener("change", show_machine);
+    if (gpu) gpu.addEventListener("change", () => { gpu_wanted = gpu.checked; });
     show_machine();
   }
 
