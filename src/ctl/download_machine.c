@@ -82,6 +82,7 @@ static int look(struct job *j, bool *ret_present, struct err *e)
 	struct image image;
 	struct stat st;
 
+	origin_clean(j->d->dirfd, j->machine->name);
 	fd = image_open(j->d->dirfd, j->machine->name, &failure);
 	if (j->d->force || fd < 0 || fstat(fd, &st) < 0 ||
 	    image_identify(fd, j->machine->name, &image, &failure) < 0)

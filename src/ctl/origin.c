@@ -87,3 +87,14 @@ int origin_forget(int dirfd, const char *image, struct err *e)
 		return err_sys(e, "cannot remove %s", note);
 	return 0;
 }
+
+void origin_clean(int dirfd, const char *image)
+{
+	AUTO_FREE char *temporary = NULL;
+
+	/* As file_replace() calls it. */
+	if (asprintf(&temporary, ".%s.url.tmp", image) < 0)
+		temporary = NULL;
+	if (temporary)
+		unlinkat(dirfd, temporary, 0);
+}

@@ -30,4 +30,7 @@ MUST_CHECK int origin_write(int dirfd, const char *image,
 			    struct err *e);
 MUST_CHECK int origin_forget(int dirfd, const char *image, struct err *e);
 
+/* Remove what a writer that was killed has left beside the note. */
+void origin_clean(int dirfd, const char *image);
+
 #endif

@@ -551,6 +551,46 @@ class Interrupted(Download):
         self.assertEqual(self.download().status, 0)
         self.assertEqual(self.files(), ["disk.raw"])
 
+    CALLS = ("openat", "write", "pwrite64", "ftruncate", "fsync", "fdatasync", "fchmod",
+             "utimensat", "flock", "rename", "renameat", "renameat2", "unlink", "unlinkat",
+             "linkat", "mkdirat")  # fmt: skip
+
+    def begin_anew(self):
+        shutil.rmtree(self.machines, ignore_errors=True)
+        self.machines.mkdir()
+        (self.machines / "disk.raw").write_bytes(b"old")
+
+    def occurrences(self):
+        """(call, how many times it was made) of a download that succeeds, in
+        the order of the first of each."""
+        told = self.dir / "trace"
+        self.begin_anew()
+        result = self.download(under=("strace", "-qq", "-o", told, "-e",
+                                      "trace=" + ",".join(self.CALLS)))
+        self.assertEqual(result.status, 0, result.err)
+        calls = [line.partition("(")[0] for line in told.read_text().splitlines()]
+        return {call: calls.count(call) for call in calls if call in self.CALLS}
+
+    def test_killed_at_any_call_it_is_the_old_file_or_the_new_one(self):
+        """RR14: and the next one makes it the new one, with nothing beside it.
+        Some of the calls; with LONG each of them."""
+        self.offer(disk_raw=(self.server.url("versions"), SHA))
+        killed = 0
+        for call, count in self.occurrences().items():
+            for when in range(1, count + 1) if LONG else {1, count}:
+                with self.subTest(call=call, when=when):
+                    self.begin_anew()
+                    result = self.download(under=(
+                        "strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
+                        "-e", f"inject={call}:signal=KILL:when={when}"))
+                    killed += result.status != 0
+                    self.assertIn((self.machines / "disk.raw").read_bytes(), (b"old", DISK))
+                    result = self.download()
+                    self.assertEqual((result.status, result.err), (0, ""))
+                    self.assertEqual((self.machines / "disk.raw").read_bytes(), DISK)
+                    self.assertEqual(self.files(), ["disk.raw"])
+        self.assertGreater(killed, 10)
+
     def test_a_link_in_the_parts_place_is_not_followed(self):
         self.machines.mkdir()
         victim = self.dir / "victim"
