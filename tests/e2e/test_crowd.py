@@ -87,6 +87,26 @@ class TheLimit(unittest.TestCase):
         self.assertEqual((len(sockets), len(tokens)), (LIMIT, LIMIT))
         self.end_all(site)
 
+    @unittest.skipUnless(LONG, "starts some two hundred machines")
+    def test_of_five_hundred_exactly_the_limit_is_admitted(self):
+        """RR1 at a larger scale; whether so many machines come up on this host
+        does not matter here."""
+        for limit in (10, 50, 100):
+            with (
+                self.subTest(limit=limit),
+                Site(options=options(service_max_instance_nb=limit)) as site,
+            ):
+                answers = all_at_once(site, [f"user{i}" for i in range(500)])
+                admitted = [b["session"]["name"] for status, _, b in answers if status == 201]
+                self.assertEqual(len(admitted), limit)
+                self.assertEqual(len(set(admitted)), limit)
+                for status, _, body in answers:
+                    if status != 201:
+                        self.assertEqual((status, body["error"]["code"]), (503, "busy"), body)
+                        self.assertIn(f"All {limit} places", body["error"]["message"])
+                self.assertEqual({p.stem for p in site.store.glob("*.json")}, set(admitted))
+                self.end_all(site)
+
     def test_exactly_each_users_own_limit_is_admitted(self):
         with Site(options=options(service_max_session_nb_per_user=2,
                                   service_max_instance_nb=100)) as site:  # fmt: skip

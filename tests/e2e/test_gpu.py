@@ -1,9 +1,13 @@
 """Graphics cards on a made-up sysfs: this host has none to give.  What is beyond
 /dev/vfio cannot be shown here; up to there everything is real."""
 
+import concurrent.futures
+import os
+import pathlib
+import subprocess
 import unittest
 
-from harness import CGI, Browser, Site, guest, html_problems
+from harness import CGI, Browser, Site, eventually, guest, html_problems
 
 CARDS = (
     # address, vendor, device, class, driver, IOMMU group
@@ -121,6 +125,38 @@ class Cards(unittest.TestCase):
             fields = site.order(machine="never.iso", gpu="yes")
             page = site.post_form(fields, accept="html").text
             self.assertEqual(html_problems(page), [])
+
+    def test_two_that_want_the_last_card_at_once_do_not_both_get_it(self):
+        """RR2: it is part of the reservation.  Its session does not get beyond
+        its disk here, so that it keeps the card while the others ask."""
+        options = {"service_max_instance_nb": 100, "service_max_session_nb_per_user": 100,
+                   "service_max_cpu_fraction_nb_per_user": 100}
+        with Site(options=options) as site:
+            site.configure(dir_sysfs=make_tree(site))
+            go = pathlib.Path("/tmp/go")
+            os.mkfifo(go)
+            go.chmod(0o666)
+            self.addCleanup(go.unlink)
+            fake = site.dir / "qemu-img"
+            fake.write_text(f"#!/bin/sh\nread x <{go}\nexit 1\n")
+            fake.chmod(0o755)
+            subprocess.run(["mount", "--bind", fake, "/usr/bin/qemu-img"], check=True)
+            self.addCleanup(subprocess.run, ["umount", "/usr/bin/qemu-img"], check=True)
+            for crowd in (2, 2, 12):
+                orders = [site.order(user=f"user{i}", gpu="yes", memory="0.1") for i in range(crowd)]
+                with concurrent.futures.ThreadPoolExecutor(crowd) as pool:
+                    answers = list(pool.map(lambda o: site.visitor().post_form(o), orders))
+                self.assertEqual(sorted(a.status for a in answers), [201] + (crowd - 1) * [503])
+                for answer in answers:
+                    if answer.status == 503:
+                        self.assertIn("All graphics cards (1) are taken.",
+                                      answer.json()["error"]["message"])
+                name = next(a for a in answers if a.status == 201).json()["session"]["name"]
+                self.assertEqual(site.record(name)["gpu"], "0000:4c:00.0")
+                with go.open("w", encoding="utf-8") as f:
+                    f.write("\n")
+                eventually(lambda n=name: site.record(n)["state"] == "failed", 30, "its end")
+                eventually(lambda n=name: not site.processes(n), 30, "its owner's end")
 
     def test_a_card_that_the_kernel_does_not_give_ends_the_session_with_the_reason(self):
         with Site(machines=machines()) as site:

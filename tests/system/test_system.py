@@ -7,6 +7,7 @@ where there is no KVM.  Usage: tests/run system (make check-system).
 
 import os
 import pathlib
+import posixpath
 import re
 import shutil
 import subprocess
@@ -242,6 +243,12 @@ class System(unittest.TestCase):
             f"systemctl show -p MemoryMax,TasksMax,NoNewPrivileges {self.unit_of(owner)}"
         )
         self.assertRegex(shown, r"MemoryMax=\d+")
+        # And by the kernel, which has it from systemd: session, and all of them.
+        host = 1024 * int(self.sh("awk '/^MemTotal/ { print $2 }' /proc/meminfo"))
+        group = self.sh(f"sed -n 's/^0:://p' /proc/{owner}/cgroup").strip()
+        for place, most in ((group, 0.86), (posixpath.dirname(group), 0.91)):
+            bound = int(self.sh(f"cat '/sys/fs/cgroup{place}/memory.max'"))
+            self.assertLessEqual(bound, most * host, place)
         self.assertIn("TasksMax=512", shown)
         self.assertIn("NoNewPrivileges=yes", shown)
         # The hardening has left the sandbox and the guest's network whole.

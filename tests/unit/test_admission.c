@@ -21,6 +21,7 @@
 #include "session/admission.h"
 #include "session/port.h"
 #include "sys/clock.h"
+#include "sys/file.h"
 
 static struct config config;
 static struct store st = STORE_INIT;
@@ -581,72 +582,109 @@ static void a_damaged_record_does_not_keep_others_out(void **state)
 
 /* ---- All at once ---- */
 
-enum { CROWD = 50 };
+enum { CROWD = 50, CROWD_LONG = 500, CROWD_OF_CARDS = 12 };
+
+static bool is_long(void)
+{
+	const char *text = getenv("LONG");
+
+	return text && *text;
+}
+
+/* Those who ask at the same time, each a process. */
+struct crowd {
+	int start[2];
+	int answer[2];
+	int end[2];
+	size_t count;
+	pid_t pids[CROWD_LONG];
+	size_t admitted; /* once they have asked */
+	size_t refused;
+};
 
 /* One of the crowd: starts with the others, holds its place to the end. */
-static void __attribute__((noreturn)) ask_in_crowd(const char *user,
-						   int start, int answer,
-						   int end)
+static void __attribute__((noreturn)) ask_in_crowd(const struct crowd *c,
+						   const struct session *wish)
 {
-	struct session s = wish_of(user);
+	struct session s = *wish;
 	struct err e = ERR_INIT;
 	char byte;
 	int lock;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)!read(start, &byte, 1);
+	close(c->start[1]);
+	close(c->end[1]);
+	(void)!read(c->start[0], &byte, 1);
 	lock = admission_reserve(&st, &s, 0, &e);
 	byte = lock >= 0 ? 'y' : e.code == ERR_BUSY ? 'n' : '?';
-	if (write(answer, &byte, 1) != 1)
+	if (write(c->answer[1], &byte, 1) != 1)
 		_exit(1);
-	(void)!read(end, &byte, 1);
+	(void)!read(c->end[0], &byte, 1);
 	_exit(0);
 }
 
-static void check_crowd(size_t limit)
+static void crowd_open(struct crowd *c)
+{
+	*c = (struct crowd){ .count = 0 };
+	assert_int_equal(pipe2(c->start, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(c->answer, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(c->end, O_CLOEXEC), 0);
+}
+
+static void crowd_add(struct crowd *c, const struct session *wish)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		ask_in_crowd(c, wish);
+	assert_true(c->count < ARRAY_LEN(c->pids));
+	c->pids[c->count++] = pid;
+}
+
+/* All ask, and *all is what the store holds then. */
+static void crowd_ask(struct crowd *c, struct session_list *all)
+{
+	struct err e = ERR_INIT;
+
+	close(c->start[1]); /* go */
+	close(c->answer[1]);
+	for (size_t i = 0; i < c->count; i++) {
+		char byte = 0;
+
+		assert_int_equal(read(c->answer[0], &byte, 1), 1);
+		c->admitted += byte == 'y';
+		c->refused += byte == 'n';
+	}
+	assert_int_equal(store_list(&st, NULL, all, &e), 0);
+	close(c->end[1]);
+	for (size_t i = 0; i < c->count; i++)
+		assert_int_equal(waitpid(c->pids[i], NULL, 0), c->pids[i]);
+	close(c->start[0]);
+	close(c->answer[0]);
+	close(c->end[0]);
+}
+
+static void check_crowd(size_t size, size_t limit)
 {
 	AUTO_SESSION_LIST struct session_list all = { 0 };
-	struct err e = ERR_INIT;
-	char text[16];
-	int start[2];
-	int answer[2];
-	int end[2];
-	size_t yes = 0;
-	size_t no = 0;
-	pid_t pids[CROWD];
+	static struct crowd c;
+	char text[32];
 
 	snprintf(text, sizeof(text), "%zu", limit);
 	set("service_max_instance_nb", text);
-	assert_int_equal(pipe2(start, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(answer, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(end, O_CLOEXEC), 0);
-	for (int i = 0; i < CROWD; i++) {
-		pids[i] = fork();
-		assert_true(pids[i] >= 0);
-		if (pids[i] == 0) {
-			close(start[1]);
-			close(end[1]);
-			ask_in_crowd("ann", start[0], answer[1], end[0]);
-		}
-	}
-	close(start[1]); /* go */
-	close(answer[1]);
-	for (int i = 0; i < CROWD; i++) {
-		char byte = 0;
+	crowd_open(&c);
+	for (size_t i = 0; i < size; i++) {
+		struct session wish;
 
-		assert_int_equal(read(answer[0], &byte, 1), 1);
-		yes += byte == 'y';
-		no += byte == 'n';
+		/* Each of them without a limit of its own. */
+		snprintf(text, sizeof(text), "user%zu", i);
+		wish = wish_of(text);
+		crowd_add(&c, &wish);
 	}
-	assert_int_equal(store_list(&st, NULL, &all, &e), 0);
-	close(end[1]);
-	for (int i = 0; i < CROWD; i++)
-		assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
-	close(start[0]);
-	close(answer[0]);
-	close(end[0]);
-	assert_int_equal(yes, limit);
-	assert_int_equal(no, CROWD - limit);
+	crowd_ask(&c, &all);
+	assert_int_equal(c.admitted, limit);
+	assert_int_equal(c.refused, size - limit);
 	assert_int_equal(all.count, limit);
 	for (size_t i = 0; i < all.count; i++)
 		assert_int_equal(all.list[i].state, SESSION_STARTING);
@@ -659,61 +697,143 @@ static void a_crowd_gets_no_place_more_than_there_are(void **state)
 	static const size_t limits[] = { 1, 10, 49, 50 };
 
 	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
-		check_crowd(limits[i]);
+		check_crowd(CROWD, limits[i]);
 		/* from an empty store again */
 		close_store(state);
 		assert_int_equal(open_store(state), 0);
 	}
 }
 
-/* RR1: each of five users, all at once, gets as many as one may have. */
-static void a_crowd_gets_no_place_more_than_each_may_have(void **state)
+/* RR1, P18: five hundred, three times for each limit. */
+static void a_great_crowd_gets_no_place_more_than_there_are(void **state)
+{
+	static const size_t limits[] = { 10, 50, 499, 500 };
+
+	if (!is_long())
+		skip();
+	for (size_t i = 0; i < 3 * ARRAY_LEN(limits); i++) {
+		check_crowd(CROWD_LONG, limits[i % ARRAY_LEN(limits)]);
+		close_store(state);
+		assert_int_equal(open_store(state), 0);
+	}
+}
+
+/* Each of five users, all at once, gets as many as one may have. */
+static void check_users(size_t size)
 {
 	AUTO_SESSION_LIST struct session_list all = { 0 };
-	struct err e = ERR_INIT;
 	size_t count[5] = { 0 };
-	int start[2];
-	int answer[2];
-	int end[2];
-	pid_t pids[CROWD];
+	static struct crowd c;
 
-	(void)state;
 	set("service_max_instance_nb", "50");
 	set("service_max_session_nb_per_user", "3");
-	assert_int_equal(pipe2(start, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(answer, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(end, O_CLOEXEC), 0);
-	for (int i = 0; i < CROWD; i++) {
+	crowd_open(&c);
+	for (size_t i = 0; i < size; i++) {
 		char user[8];
+		struct session wish;
 
-		snprintf(user, sizeof(user), "user%d", i % 5);
-		pids[i] = fork();
-		assert_true(pids[i] >= 0);
-		if (pids[i] == 0) {
-			close(start[1]);
-			close(end[1]);
-			ask_in_crowd(user, start[0], answer[1], end[0]);
-		}
+		snprintf(user, sizeof(user), "user%zu", i % 5);
+		wish = wish_of(user);
+		crowd_add(&c, &wish);
 	}
-	close(start[1]); /* go */
-	close(answer[1]);
-	for (int i = 0; i < CROWD; i++) {
-		char byte = 0;
-
-		assert_int_equal(read(answer[0], &byte, 1), 1);
-		assert_true(byte == 'y' || byte == 'n');
-	}
-	assert_int_equal(store_list(&st, NULL, &all, &e), 0);
-	close(end[1]);
-	for (int i = 0; i < CROWD; i++)
-		assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
-	close(start[0]);
-	close(answer[0]);
-	close(end[0]);
+	crowd_ask(&c, &all);
+	assert_int_equal(c.admitted, 3 * ARRAY_LEN(count));
+	assert_int_equal(c.admitted + c.refused, size);
 	for (size_t i = 0; i < all.count; i++)
 		count[all.list[i].user[4] - '0']++;
 	for (size_t i = 0; i < ARRAY_LEN(count); i++)
 		assert_int_equal(count[i], 3);
+}
+
+/* RR1 */
+static void a_crowd_gets_no_place_more_than_each_may_have(void **state)
+{
+	int rounds = is_long() ? 5 : 1;
+
+	for (int i = 0; i < rounds; i++) {
+		check_users(is_long() ? CROWD_LONG : CROWD);
+		close_store(state);
+		assert_int_equal(open_store(state), 0);
+	}
+}
+
+/* ---- Graphics cards ---- */
+
+static void make_link(const char *address, const char *name,
+		      const char *target)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/%s", address,
+		 name);
+	assert_int_equal(symlinkat(target, scratch_fd, path), 0);
+}
+
+/* A card that is ready for guests, in a group of its own. */
+static void make_card(const char *address, int group)
+{
+	static const struct {
+		const char *file;
+		const char *text;
+	} files[] = { { "vendor", "0x10de\n" },
+		      { "device", "0x1d01\n" },
+		      { "class", "0x030000\n" } };
+	struct err e = ERR_INIT;
+	char path[4400];
+
+	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s",
+		 scratch_path, address);
+	assert_int_equal(file_make_dirs(path, 0755, &e), 0);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/%s",
+			 address, files[i].file);
+		scratch_puts(path, files[i].text);
+	}
+	make_link(address, "driver", "../../../bus/pci/drivers/vfio-pci");
+	snprintf(path, sizeof(path), "../../../kernel/iommu_groups/%d", group);
+	make_link(address, "iommu_group", path);
+}
+
+/* A crowd of which each wants a card: as many get one as there are, and no
+ * two the same. */
+static void check_cards(size_t cards)
+{
+	AUTO_SESSION_LIST struct session_list all = { 0 };
+	struct session wish = wish_of("ann");
+	static struct crowd c;
+
+	snprintf(wish.gpu, sizeof(wish.gpu), "any");
+	crowd_open(&c);
+	for (size_t i = 0; i < CROWD_OF_CARDS; i++)
+		crowd_add(&c, &wish);
+	crowd_ask(&c, &all);
+	assert_int_equal(c.admitted, cards);
+	assert_int_equal(c.refused, CROWD_OF_CARDS - cards);
+	assert_int_equal(all.count, cards);
+	for (size_t i = 0; i < all.count; i++) {
+		assert_string_not_equal(all.list[i].gpu, "any");
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(all.list[i].gpu,
+						all.list[j].gpu);
+	}
+}
+
+/* RR2 */
+static void each_card_goes_to_exactly_one_of_a_crowd(void **state)
+{
+	char path[4200];
+
+	snprintf(path, sizeof(path), "%s/sys", scratch_path);
+	for (int cards = 1; cards <= 3; cards++) {
+		char address[16];
+
+		snprintf(address, sizeof(address), "0000:4%d:00.0", cards);
+		make_card(address, cards);
+		set("dir_sysfs", path);
+		check_cards((size_t)cards);
+		close_store(state);
+		assert_int_equal(open_store(state), 0);
+	}
 }
 
 /* ---- Ports ---- */
@@ -890,7 +1010,9 @@ int main(void)
 		T(a_record_that_cannot_be_written_leaves_nothing_behind),
 		T(a_damaged_record_does_not_keep_others_out),
 		T(a_crowd_gets_no_place_more_than_there_are),
+		T(a_great_crowd_gets_no_place_more_than_there_are),
 		T(a_crowd_gets_no_place_more_than_each_may_have),
+		T(each_card_goes_to_exactly_one_of_a_crowd),
 		T(a_port_is_part_of_the_reservation),
 		T(a_port_of_another_program_is_passed_over),
 		T(who_has_a_port_of_its_own),
