@@ -15,7 +15,7 @@
 enum {
 	FILE_BYTES_MAX = 32768,
 	ENTRIES_MAX = 900, /* of at most 36 bytes each */
-	NAME_MAX_BYTES = 512,
+	NAME_MAX_BYTES = THROTTLE_NETWORK_SIZE,
 };
 
 struct entry {
@@ -156,21 +156,21 @@ static void fold_user(const char *user, char ret[NAME_MAX_BYTES])
 	ret[len] = '\0';
 }
 
-static void fold_address(const char *address, char ret[NAME_MAX_BYTES])
+void throttle_network(const char *address, char ret[THROTTLE_NETWORK_SIZE])
 {
 	struct in6_addr six;
 
 	if (inet_pton(AF_INET6, address, &six) == 1) {
 		if (IN6_IS_ADDR_V4MAPPED(&six)) {
 			inet_ntop(AF_INET, &six.s6_addr[12], ret,
-				  NAME_MAX_BYTES);
+				  THROTTLE_NETWORK_SIZE);
 			return;
 		}
 		memset(&six.s6_addr[8], 0, 8);
-		inet_ntop(AF_INET6, &six, ret, NAME_MAX_BYTES);
+		inet_ntop(AF_INET6, &six, ret, THROTTLE_NETWORK_SIZE);
 		return;
 	}
-	snprintf(ret, NAME_MAX_BYTES, "%s", address);
+	snprintf(ret, THROTTLE_NETWORK_SIZE, "%s", address);
 }
 
 /* ---- Reserving ---- */
@@ -249,7 +249,7 @@ int throttle_reserve(const struct store *st, const struct secret *secret,
 		return -1;
 	fold_user(user, name);
 	name_place(secret, "throttle-user", name, &t.user);
-	fold_address(address, name);
+	throttle_network(address, name);
 	name_place(secret, "throttle-address", name, &t.address);
 	if (reserve_place(st, dir, st->config->login_failures_address,
 			  &t.address, e) < 0)

@@ -22,7 +22,15 @@
 #include "auth/secret.h"
 #include "session/store.h"
 
-enum { THROTTLE_FILE_SIZE = 4, THROTTLE_KEY_SIZE = 17 };
+enum {
+	THROTTLE_FILE_SIZE = 4,
+	THROTTLE_KEY_SIZE = 17,
+	THROTTLE_NETWORK_SIZE = 512,
+};
+
+/* What `address` counts as: itself, or its /64; cut if it is no address and
+ * longer than that. */
+void throttle_network(const char *address, char ret[THROTTLE_NETWORK_SIZE]);
 
 /* One name's place in a file. */
 struct throttle_place {

@@ -34,7 +34,8 @@ enum {
 	TICKET_WINDOW_S = 15 * 60,
 	/* Not yet used, for one user. */
 	TICKET_USER_MAX = 3,
-	/* Made within the window, used or not, asked for from one address. */
+	/* Made within the window, used or not, asked for from one address; an
+	 * IPv6 address counts as its /64. */
 	TICKET_REMOTE_MAX = 20,
 	/* Of all, in files. */
 	TICKET_MAX = 500,

@@ -3,13 +3,14 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "auth/throttle.h"
 #include "auth/ticket_file.h"
 #include "base/text.h"
 #include "sys/file.h"
 
 struct count {
 	const char *user;
-	const char *remote;
+	char network[THROTTLE_NETWORK_SIZE];
 	unsigned of_user;
 	unsigned of_remote;
 	unsigned in_all;
@@ -19,6 +20,7 @@ struct count {
 static void count_file(int dir, const char *name, struct count *c)
 {
 	AUTO_TICKET_FILE struct ticket_file f = { .ticket = TICKET_INIT };
+	char network[THROTTLE_NETWORK_SIZE];
 	struct err ignored = ERR_INIT;
 
 	c->in_all++;
@@ -27,7 +29,8 @@ static void count_file(int dir, const char *name, struct count *c)
 	if (strcmp(f.ticket.user, c->user) == 0 &&
 	    !text_ends(name, TICKET_USED) && ticket_file_is_recent(&f, false))
 		c->of_user++;
-	if (strcmp(f.remote, c->remote) == 0 && ticket_file_is_recent(&f, true))
+	throttle_network(f.remote, network);
+	if (strcmp(network, c->network) == 0 && ticket_file_is_recent(&f, true))
 		c->of_remote++;
 }
 
@@ -57,8 +60,9 @@ static int refuse(struct err *e, enum err_code code, const char *sentence)
 int ticket_limit_check(int dir, const char *user, const char *remote,
 		       struct err *e)
 {
-	struct count c = { .user = user, .remote = remote };
+	struct count c = { .user = user };
 
+	throttle_network(remote, c.network);
 	if (count_all(dir, &c, e) < 0)
 		return -1;
 	if (c.of_user >= TICKET_USER_MAX)

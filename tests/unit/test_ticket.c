@@ -333,6 +333,24 @@ static void one_who_asks_gets_twenty_in_a_quarter_of_an_hour(void **state)
 	make("user0@lab.example", "192.0.2.2", token);
 }
 
+/* As for failed logins: whoever has one IPv6 address has 2^64. */
+static void an_ipv6_address_counts_as_its_network(void **state)
+{
+	char token[TICKET_TOKEN_SIZE];
+
+	(void)state;
+	for (int i = 0; i < TICKET_REMOTE_MAX; i++) {
+		char user[64];
+		char remote[64];
+
+		snprintf(user, sizeof(user), "user%d@lab.example", i);
+		snprintf(remote, sizeof(remote), "2001:db8:1:2::%x", i + 1);
+		make(user, remote, token);
+	}
+	check_limit("ann@lab.example", "2001:db8:1:2:3:4:5:6", ERR_THROTTLED);
+	make("ann@lab.example", "2001:db8:1:3::1", token);
+}
+
 static void one_that_is_old_does_not_count_any_more(void **state)
 {
 	char token[TICKET_TOKEN_SIZE];
@@ -486,6 +504,7 @@ int main(void)
 		TEST(a_ticket_ends_by_this_boots_clock),
 		TEST(an_address_has_three_at_a_time),
 		TEST(one_who_asks_gets_twenty_in_a_quarter_of_an_hour),
+		TEST(an_ipv6_address_counts_as_its_network),
 		TEST(one_that_is_old_does_not_count_any_more),
 		TEST(there_is_a_limit_for_all),
 		TEST(an_order_has_a_limit),
