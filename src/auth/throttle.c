@@ -144,11 +144,14 @@ static void name_place(const struct secret *secret, const char *purpose,
 /* Names that a login server takes for the same are the same here. */
 static void fold_user(const char *user, char ret[NAME_MAX_BYTES])
 {
+	const char *first = user;
 	size_t len = 0;
 
 	for (; *user && len < NAME_MAX_BYTES - 1; user++) {
 		char c = *user;
 
+		if (c == '@' && user != first)
+			break;
 		if (c == ' ')
 			continue;
 		ret[len++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;

@@ -7,7 +7,8 @@
  * at most the limit gets through within login_failures_window seconds:
  * login_failures_user for one user, login_failures_address for one address.
  * An IPv6 address counts as its /64.  A user counts without regard to case
- * (ASCII's) and blanks, since login servers are like that.
+ * (ASCII's), blanks and what comes behind an '@', since login servers are like
+ * that: to many a mail server ann, ann@lab.example and ann@x are one.
  *
  * What is kept is throttle/ABC in the store, one of 4,096 files of at most
  * 32 KiB, so that nobody fills the disk with names.  ABC and the line

@@ -82,7 +82,11 @@ static int find_user(LDAP *ld, const struct net_request *r,
 		return net_say(a, NET_REQUEST, "filter: too long");
 	code = ldap_server_search(ld, r, r->base, buf_str(&filter), attributes,
 				  2, &entry->result);
-	return judge_search(ld, code, entry, a);
+	if (judge_search(ld, code, entry, a) < 0)
+		return -1;
+	if (ldap_entry_is_named(ld, entry->message, r))
+		return 0;
+	return net_say(a, NET_UNKNOWN_USER, "the entry has another name");
 }
 
 /*

@@ -55,6 +55,35 @@ static bool is_typed(const char *name, const char *typed)
 	return strlen(name) == len && strncasecmp(name, typed, len) == 0;
 }
 
+static bool is_ascii(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text >= 0x80)
+			return false;
+	return true;
+}
+
+static bool has_value(LDAP *ld, LDAPMessage *entry, const char *attribute,
+		      const char *typed)
+{
+	AUTO_VALUES struct berval **values =
+		ldap_get_values_len(ld, entry, attribute);
+	char value[NET_USER_MAX + 1];
+
+	for (int i = 0; values && values[i]; i++)
+		if (copy_value(values[i], value, sizeof(value)) &&
+		    is_typed(value, typed))
+			return true;
+	return false;
+}
+
+bool ldap_entry_is_named(LDAP *ld, LDAPMessage *entry,
+			 const struct net_request *r)
+{
+	return is_ascii(r->user) || has_value(ld, entry, r->attribute, r->user) ||
+	       has_value(ld, entry, r->mail_attribute, r->user);
+}
+
 void ldap_entry_user(LDAP *ld, LDAPMessage *entry, const struct net_request *r,
 		     struct net_answer *a)
 {

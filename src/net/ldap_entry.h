@@ -16,6 +16,18 @@
 void ldap_entry_user(LDAP *ld, LDAPMessage *entry, const struct net_request *r,
 		     struct net_answer *a);
 
+/*
+ * False if the request's user is not this entry's name, but another spelling
+ * of it that the directory takes for the same: to OpenLDAP a letter of some
+ * hundred others of Unicode (full-width, mathematical, circled ones) is that
+ * letter, to Active Directory one with an accent.  Each would be another user
+ * to whoever counts failed logins.  A name of ASCII alone has no such
+ * spelling; others must stand in the naming or the mail attribute, but for
+ * case of ASCII's letters and blanks around it.
+ */
+MUST_CHECK bool ldap_entry_is_named(LDAP *ld, LDAPMessage *entry,
+				    const struct net_request *r);
+
 /* The first value of the mail attribute that is an address. */
 void ldap_entry_mail(LDAP *ld, LDAPMessage *entry, const struct net_request *r,
 		     struct net_answer *a);

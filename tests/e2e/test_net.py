@@ -220,6 +220,18 @@ class Directory(Case):
                 self.ldap("refused unknown-user" if expected[0] == "r"
                           else "refused bad-password", user=user, password="wrong")
 
+    def test_a_name_has_one_spelling(self):
+        """SR12: OpenLDAP takes each of these for alice or zo\u00eb, and each
+        would be counted by itself."""
+        for user in ("\uff41lice", "\U0001d41alice", "\u24d0lice", "al\u2170ce",
+                     "AL\u0130CE", "alice\u00a0", "alice\u3000", "zoe\u0308"):
+            for password in (net.PASSWORD, "wrong"):
+                with self.subTest(ascii(user)):
+                    self.ldap("refused unknown-user", user=user, password=password)
+                    self.ldap("refused unknown-user", user=user, password=password,
+                              filter="(&(objectClass=inetOrgPerson)(uid=%u))")
+        self.ldap("accepted ok", user="ZO\u00eb ")
+
     def test_an_entry_whose_dn_is_full_of_syntax_logs_in(self):
         value = self.ldap("accepted ok", user="carla", groups="search", group_base=GROUP_BASE)
         self.assertEqual(value["groups"], ["desktop"])

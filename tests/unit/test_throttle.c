@@ -122,6 +122,9 @@ static void names_that_servers_take_for_one_are_one(void **state)
 	assert_int_equal(reserve("ANN  SMITH", "192.0.2.1", &e), 0);
 	check_left("annsmith", "192.0.2.1", 3);
 	check_left("ann.smith", "192.0.2.1", 5);
+	assert_int_equal(reserve("bob@lab.example", "192.0.2.1", &e), 0);
+	assert_int_equal(reserve("Bob@other.example", "192.0.2.1", &e), 0);
+	check_left("bob", "192.0.2.1", 3);
 }
 
 static void one_address_has_its_places_whoever_it_tries(void **state)
