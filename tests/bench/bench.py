@@ -149,6 +149,32 @@ def script_to_banner():
          statistics.median(yard) * 1000, 1.3)
 
 
+def lookup(machines=200):
+    """The catalogue and QEMU's vector, for the last of many machines."""
+    place = f"{SITE}/many"
+    os.makedirs(f"{place}/machines")
+    names = [f"machine-{i:03d}.raw" for i in range(machines)]
+    with open(f"{place}/machines.conf", "w", encoding="utf-8") as f:
+        for name in names:
+            f.write(f"[{name}]\ndescription = The machine {name} with what it is for\n"
+                    "cpu = 2 1-8\nmemory = 2 1-16\nqemu_options = -rtc base=localtime\n")
+            with open(f"{place}/machines/{name}", "wb") as image:
+                image.truncate(1 << 20)
+    with open(f"{place}/config.conf", "w", encoding="utf-8") as f:
+        f.write(f"dir_service = {place}\n")
+    config = f"{place}/config.conf"
+    subprocess.run([f"{SITE}/bin/qwdctl", f"--config={config}", "refresh"], check=True,
+                   stdout=subprocess.DEVNULL)
+    ours, yard = [], []
+    for _ in range(ROUNDS):
+        yard.append(request("GET", "/hello")[1])
+        done = subprocess.run([f"{SITE}/lookup", config, names[-1]], check=True,
+                              stdout=subprocess.PIPE)
+        ours.append(float(done.stdout))
+    line(f"Catalogue of {machines} machines, QEMU's vector", statistics.median(ours),
+         statistics.median(yard) * 1000, "1 ms of ours")
+
+
 def wait_running(user, name):
     for _ in range(600):
         answer, _ = request("POST", CGI, {"user": user, "manage": "1"}, JSON)
@@ -260,6 +286,7 @@ def keep_sample():
 print(f"Medians of {ROUNDS} rounds, ours and the yardstick in turn:\n")
 start_to_banner()
 script_to_banner()
+lookup()
 answer_to_create()
 memory()
 keep_sample()
