@@ -39,7 +39,8 @@ static void check_path(struct check *k, const char *where,
 		check_say(k, CHECK_ERROR, "%s: there is no %s; make it", where,
 			  path);
 	else if (!S_ISREG(st.st_mode))
-		check_say(k, CHECK_ERROR, "%s: %s is no file", where, path);
+		check_say(k, CHECK_ERROR, "%s: %s is no file; name a script", where,
+			  path);
 	else if (!may_read(k, &st))
 		check_say(k, CHECK_ERROR,
 			  "%s: %s cannot be read by user %s; chmod a+r %s",
@@ -136,7 +137,7 @@ static void check_helper(struct check *k, const char *name)
 	else
 		check_say(k, CHECK_ERROR,
 			  "dir_libexec: program %s is missing, which boot "
-			  "scripts need",
+			  "scripts need; put it there, or set dir_libexec",
 			  name);
 }
 

@@ -86,8 +86,9 @@ static int add(struct work *w, const struct wish *wish, struct err *e)
 		/* Its text is the administrator's affair. */
 		if (wish->where && e->code == ERR_INPUT) {
 			log_error("boot-script", e);
-			err_set(e, ERR_INPUT, "is wrong; the administrator "
-					      "finds out with qwdctl check");
+			err_set(e, ERR_INPUT, "is wrong; qwdctl check, or the "
+					      "log, tells its administrator "
+					      "why");
 		}
 		return -1;
 	}

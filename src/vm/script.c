@@ -28,17 +28,6 @@ static const struct {
 	{ "/", SCRIPT_PATH, true },
 };
 
-const char *script_kind_name(enum script_kind kind)
-{
-	static const char *const names[] = {
-		[SCRIPT_EXEC] = "exec",	      [SCRIPT_BASH] = "bash",
-		[SCRIPT_URL] = "url",	      [SCRIPT_PATH] = "path",
-		[SCRIPT_CUSTOMIZE] = "virt-customize",
-	};
-
-	return names[kind];
-}
-
 const char *script_symbol_name(enum script_symbol symbol)
 {
 	return symbols[symbol];

@@ -75,9 +75,6 @@ MUST_CHECK int script_parse(const char *text, struct script *ret,
  */
 MUST_CHECK int script_check_visitor(const struct script *s, struct err *e);
 
-/* "exec", "bash", "url", "path", "virt-customize" */
-const char *script_kind_name(enum script_kind kind);
-
 /* The symbol that `text` begins with and its length, or SYMBOL_COUNT. */
 enum script_symbol script_symbol_at(const char *text, size_t *ret_len);
 

@@ -221,6 +221,11 @@ class Visitors(unittest.TestCase):
                 ("exec: echo @PW@", "which scripts may not have here"),
             ):
                 self.refused(site, script, words)
+            site.configure(service_max_script_length=None)
+            self.refused(site, 'if("' + "a" * 100_000 + '" eq "a"): exec: id',
+                         "longer than 65535 bytes")
+            self.refused(site, 'if("' + "a" * 60_000 + '" eq "a"): exec: id',
+                         "a condition of more than 4096 bytes")
             page = site.post_form(
                 site.order(config_script="</textarea><b>no"), accept="html"
             )
@@ -325,7 +330,6 @@ class Failures(WithServer):
             ("/nowhere/x.sh", "there is no such file"),
             ("/etc/shadow", "cannot be read"),
             ("/dev/zero", "cannot be read"),
-            ('if("' + "a" * 40 + 'b" =~ /^(a+)+$/): exec: id', "qwdctl check"),
             ("if(" + '"a" or ' * 900 + '"a"): exec: id', "qwdctl check"),
         ):
             with self.subTest(script=script), self.site([script]) as site:
@@ -336,6 +340,20 @@ class Failures(WithServer):
                 page = site.get(f"{CGI}?session={session['name']}", accept="html").text
                 self.assertEqual(html_problems(page), [])
                 self.assertIn("Boot scripts", page)
+
+    def test_a_pattern_that_takes_too_long_ends_the_session(self):
+        """To the administrator the log says why, to visitors their page."""
+        slow = 'if("' + "a" * 40 + 'b" =~ /^(a+)+$/): exec: id'
+        why = "has a pattern that takes too long to match"
+        with self.site([slow], form_config_script="yes") as site:
+            session = site.wait_state(site.create()["name"], "failed", 30)
+            self.assertIn("is wrong; qwdctl check, or the log, tells", session["reason"])
+            self.assertIn(why, site.words())
+            site.scripts = []
+            site.configure()
+            session = site.wait_state(site.create(config_script=slow)["name"], "failed", 30)
+            self.assertEqual(session["reason"], f"Your boot script {why}.")
+            self.assertEqual(site.overlays(session["name"]), [])
 
     def test_a_server_that_hangs_has_the_time_of_the_step(self):
         with self.site([f"{self.web.url}/hang/"], config_script_timeout=10) as site:

@@ -213,8 +213,12 @@ class Check(Site):
         self.assert_found("^error: no machine can be started; ")
 
     def test_a_wrong_machines_conf_is_told_with_its_place(self):
-        self.machines = "[disk.raw]\nurn = x\n"
-        self.assert_found("^error: .*/machines.conf:2: urn: there is no such")
+        for self.machines, pattern in (
+                ("[disk.raw]\nurn = x\n", ":2: urn: there is no such key; "),
+                ("[disk.raw]\n\n[disk.raw]\n", r":3: \[disk.raw\] is there twice"),
+                ("[../../etc/shadow]\n", r":1: \[../../etc/shadow\] is not a file name "),
+                ("[disk.raw]\nurl = file:///etc/shadow\n", ":2: url: .* must begin with ")):
+            self.assert_found("^error: .*/machines.conf" + pattern)
 
     def test_a_missing_or_damaged_catalogue_is_told(self):
         catalogue = self.dir / "catalogue.json"
@@ -369,6 +373,15 @@ class Check(Site):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"/config.conf:\d+: accel: 'fast' is "
                          "not one of auto|kvm|tcg")
+
+    def test_a_boot_script_whose_condition_has_no_end_is_told_with_its_place(self):
+        self.options["config_script"] = "if(" + '"a" or ' * 900 + '"a"): exec: id'
+        self.assert_found(r"^error: .*/config.conf:\d+: .* a condition of more than 4096 bytes")
+        self.options["config_script"] = 'if("' + "a" * 100_000 + '" eq "a"): exec: id'
+        done = self.run_program("check")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"/config.conf:\d+: ")
+        self.assertLess(len(done.stderr), 1000)
 
 
 class Config(Site):

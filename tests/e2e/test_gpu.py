@@ -2,12 +2,13 @@
 /dev/vfio cannot be shown here; up to there everything is real."""
 
 import concurrent.futures
+import fcntl
 import os
 import pathlib
 import subprocess
 import unittest
 
-from harness import CGI, Browser, Site, eventually, guest, html_problems
+from harness import CGI, SERVICE_USER, Browser, Site, eventually, guest, html_problems
 
 CARDS = (
     # address, vendor, device, class, driver, IOMMU group
@@ -178,6 +179,28 @@ class Cards(unittest.TestCase):
             answer = site.post_form(site.order(machine="always.iso"))
             self.assertEqual(answer.status, 503)
             self.assertIn("needs a graphics card", answer.json()["error"]["message"])
+
+    def test_a_card_that_is_taken_is_not_given_twice(self):
+        with Site(machines=machines()) as site:
+            site.configure(dir_sysfs=make_tree(site))
+            leases = site.store / "gpus"
+            leases.mkdir(mode=0o700)
+            os.chown(leases, SERVICE_USER.pw_uid, SERVICE_USER.pw_gid)
+            with open(leases / "0000:4c:00.0", "w") as lease:
+                os.fchown(lease.fileno(), SERVICE_USER.pw_uid, SERVICE_USER.pw_gid)
+                fcntl.flock(lease, fcntl.LOCK_EX)
+                for order in ({"gpu": "yes"}, {"machine": "always.iso"}):
+                    answer = site.post_form(site.order(**order))
+                    self.assertEqual(answer.status, 503)
+                    self.assertIn("All graphics cards (1) are taken. Try again later",
+                                  answer.json()["error"]["message"])
+                page = site.post_form(site.order(gpu="yes"), accept="html")
+                self.assertEqual(page.status, 503)
+                self.assertIn("All graphics cards (1) are taken.", page.text)
+                self.assertEqual(html_problems(page.text), [])
+                self.assertRegex(site.qwdctl("gpu").stdout, "0000:4c:00.0 .* taken")
+            self.assertEqual(list(site.store.glob("*.json")), [])
+            self.assertEqual(site.processes(), [])
 
 
 if __name__ == "__main__":
