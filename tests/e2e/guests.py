@@ -57,6 +57,8 @@ def serial(site, name, until=DONE, seconds=120):
         text = path.read_text(errors="replace") if path.exists() else ""
         if until in text:
             return text.replace("\r", "")
+        if "Kernel panic" in text:
+            raise AssertionError(f"{name} has panicked\n{text}")
         if state in ("ended", "failed"):
             raise AssertionError(f"{name} is {state}: {site.session(name)['reason']}\n{text}")
         return None
