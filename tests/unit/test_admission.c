@@ -825,7 +825,7 @@ static void each_card_goes_to_exactly_one_of_a_crowd(void **state)
 
 	snprintf(path, sizeof(path), "%s/sys", scratch_path);
 	for (int cards = 1; cards <= 3; cards++) {
-		char address[16];
+		char address[32];
 
 		snprintf(address, sizeof(address), "0000:4%d:00.0", cards);
 		make_card(address, cards);
