@@ -1,19 +1,16 @@
 # bash completion of qwdctl: commands, their options, machines and sessions.
 # shellcheck shell=bash
 
+# What the words of a command are; its options the program tells.
 _qwdctl_words() {
     case $1 in
-    download | update) echo '--force --jobs= --dry-run --quiet @machines' ;;
-    start | launch) echo '--count= --keep --quiet @machines @files' ;;
-    stop) echo '--all --now --yes @sessions' ;;
-    extend | log | capture) echo '@sessions' ;;
-    status | check | gpu) echo '--json' ;;
-    report) echo '--since= --until= --user= --json' ;;
-    add) echo '--name= --description= @files' ;;
-    edit) echo 'machines config' ;;
-    config) echo '--defaults' ;;
-    gpu_unlock) echo '--dry-run --yes' ;;
-    import-config) echo '@files' ;;
+    download | update) echo @machines ;;
+    start | launch) echo '@machines @files' ;;
+    stop | extend | log | capture) echo @sessions ;;
+    add | import-config) echo @files ;;
+    edit) echo 'machines config web' ;;
+    web) echo @pages ;;
+    help) echo @commands ;;
     esac
 }
 
@@ -30,22 +27,25 @@ _qwdctl() {
         esac
     done
     COMPREPLY=()
+    _qwdctl_names() {
+        mapfile -t -O ${#list[@]} list < <("${COMP_WORDS[0]}" "${config[@]}" names "$@" 2>/dev/null)
+    }
     if [ -z "$command" ]; then
-        mapfile -t list < <("${COMP_WORDS[0]}" help 2>/dev/null |
-            sed -n 's/^  \([a-z][a-z_-]*\) .*/\1/p')
+        _qwdctl_names commands
     else
         local -a known
+        _qwdctl_names options "$command"
+        [ "$command ${COMP_WORDS[COMP_CWORD - 1]}" != 'edit web' ] || command=web
         read -ra known <<<"$(_qwdctl_words "$command")"
         for i in "${known[@]}"; do
             case $i in
             @files) mapfile -t -O ${#list[@]} list < <(compgen -f -- "$word") ;;
-            @*) mapfile -t -O ${#list[@]} list < <(
-                "${COMP_WORDS[0]}" "${config[@]}" names "${i#@}" 2>/dev/null
-            ) ;;
+            @*) _qwdctl_names "${i#@}" ;;
             *) list+=("$i") ;;
             esac
         done
     fi
+    unset -f _qwdctl_names
     for i in "${list[@]}"; do
         [[ $i != "$word"* ]] || COMPREPLY+=("$i")
     done

@@ -172,9 +172,10 @@ bool catalogue_is_stale(const struct config *c,
 	       st.st_mtime != entry->mtime;
 }
 
-static int examine_all(const struct config *c, struct catalogue *cat,
-		       struct err *e)
+int catalogue_examine_all(const struct config *c, struct catalogue *ret,
+			  struct err *e)
 {
+	AUTO_CATALOGUE struct catalogue cat = { .list = NULL };
 	AUTO_MACHINES struct machines m = { .list = NULL };
 	AUTO_CLOSE int dirfd = -1;
 
@@ -183,21 +184,23 @@ static int examine_all(const struct config *c, struct catalogue *cat,
 	dirfd = open_machines(c, e);
 	if (dirfd < 0)
 		return -1;
-	cat->list = calloc(m.count + 1, sizeof(*cat->list));
-	if (!cat->list)
+	cat.list = calloc(m.count + 1, sizeof(*cat.list));
+	if (!cat.list)
 		return err_set(e, ERR_SYSTEM, "no memory");
 	for (size_t i = 0; i < m.count; i++) {
 		const struct machine *machine = &m.list[i];
 		struct err why = ERR_INIT;
 
-		if (examine(dirfd, machine, &cat->list[cat->count], &why) ==
+		if (examine(dirfd, machine, &cat.list[cat.count], &why) ==
 		    0) {
-			cat->count++;
+			cat.count++;
 		} else if (why.code != ERR_NOT_FOUND) {
 			*e = why;
 			return -1;
 		}
 	}
+	*ret = cat;
+	cat = (struct catalogue){ .list = NULL };
 	return 0;
 }
 
@@ -211,7 +214,7 @@ int catalogue_refresh(const struct config *c, struct catalogue *ret,
 	dirfd = open(c->dir_service, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0 || flock(dirfd, LOCK_EX) < 0)
 		return err_sys(e, "cannot lock directory %s", c->dir_service);
-	if (examine_all(c, &cat, e) < 0)
+	if (catalogue_examine_all(c, &cat, e) < 0)
 		return -1;
 	catalogue_format(&cat, &text);
 	if (buf_failed(&text))

@@ -63,6 +63,10 @@ MUST_CHECK int catalogue_load(const struct config *c, struct catalogue *ret,
 MUST_CHECK int catalogue_refresh(const struct config *c, struct catalogue *ret,
 				 struct err *e);
 
+/* The same, writing nothing. */
+MUST_CHECK int catalogue_examine_all(const struct config *c,
+				     struct catalogue *ret, struct err *e);
+
 /* Remove what a refresh that was killed has left beside the catalogue.  One
  * that is at work is not disturbed; no failure is worth a word. */
 void catalogue_clean(const struct config *c);

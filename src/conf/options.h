@@ -13,6 +13,7 @@
 #ifndef QWD_CONF_OPTIONS_H
 #define QWD_CONF_OPTIONS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -372,6 +373,10 @@ void config_notes(const struct config *c, FILE *out);
  * only the comment "# NAME has no effect: WHY".
  */
 void config_print(const struct config *c, bool defaults, FILE *out);
+
+/* The same as {NAME: text, or [text, ...] of one that may be repeated}, without
+ * notes.  NULL if no memory. */
+json_t *config_value(const struct config *c, bool defaults);
 
 /* `  --name=VALUE   help` lines, for --help. */
 void config_help(FILE *out);

@@ -89,6 +89,44 @@ void config_print(const struct config *c, bool defaults, FILE *out)
 	}
 }
 
+static json_t *option_value(const struct option *o, const struct config *c)
+{
+	AUTO_BUF struct buf value = BUF_INIT(8192);
+	const struct text_list *l =
+		(const void *)((const char *)c + o->offset);
+	json_t *list;
+
+	if (o->kind != OPTION_LIST) {
+		option_format(o, c, &value);
+		return json_string(buf_str(&value));
+	}
+	list = json_array();
+	for (size_t i = 0; i < l->count; i++)
+		json_array_append_new(list, json_string(l->items[i].text));
+	return list;
+}
+
+json_t *config_value(const struct config *c, bool defaults)
+{
+	AUTO_CONFIG struct config fresh = { .file = NULL };
+	json_t *all = json_object();
+	struct err e = ERR_INIT;
+	int failed = !all || (defaults && config_init(&fresh, &e) < 0);
+
+	for (size_t i = 0; !failed && i < CONFIG_OPTION_COUNT; i++) {
+		const struct option *o = &option_table[i];
+
+		if (o->kind != OPTION_NOTE)
+			failed = json_object_set_new(
+				all, o->name,
+				option_value(o, defaults ? &fresh : c));
+	}
+	if (!failed)
+		return all;
+	json_decref(all);
+	return NULL;
+}
+
 void config_help(FILE *out)
 {
 	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {

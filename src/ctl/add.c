@@ -21,16 +21,6 @@ struct order {
 	bool url;
 };
 
-static int usage(const char *what)
-{
-	fprintf(stderr,
-		"qwdctl add: %s\n"
-		"Usage: qwdctl add FILE|URL [--name=NAME] "
-		"[--description=TEXT]\n",
-		what);
-	return CTL_USAGE;
-}
-
 /* The name that the file or url suggests; of a packed one, what is in it. */
 static char *default_name(const struct order *o)
 {
@@ -62,42 +52,38 @@ static char *default_name(const struct order *o)
 	return name;
 }
 
-static int read_arguments(int argc, char **argv, struct order *o)
+static int read_arguments(const struct given *g, struct order *o)
 {
-	static const char name[] = "--name=";
-	static const char description[] = "--description=";
-	const char *given = NULL;
+	const char *name = given_value(g, "name");
 
-	for (int i = 1; i < argc; i++) {
-		if (text_starts(argv[i], name))
-			given = argv[i] + strlen(name);
-		else if (text_starts(argv[i], description))
-			o->description = argv[i] + strlen(description);
-		else if (argv[i][0] == '-' || o->from)
-			return usage("name one file, or one url");
-		else
-			o->from = argv[i];
-	}
-	if (!o->from)
-		return usage("name a file, or a url");
+	o->from = g->words[0];
+	o->description = given_value(g, "description");
 	o->url = text_starts(o->from, "http://") ||
 		 text_starts(o->from, "https://");
-	o->name = given ? strdup(given) : default_name(o);
+	o->name = name ? strdup(name) : default_name(o);
 	if (!o->name || !text_is_file_name(o->name))
-		return usage("the machine's name is a file name, as "
-			     "debian-12.qcow2; give one with --name=");
+		return command_usage(g->command,
+				     "the machine's name is a file name, as "
+				     "debian-12.qcow2; give one with --name=");
 	return CTL_DONE;
 }
 
-static int copy_image(const struct config *c, const struct order *o,
-		      struct err *e)
+/* Returns the image's descriptor. */
+static int open_image(const struct order *o, struct err *e)
 {
-	AUTO_CLOSE int from = image_open(AT_FDCWD, o->from, e);
-	AUTO_CLOSE int dir = -1;
+	AUTO_CLOSE int fd = image_open(AT_FDCWD, o->from, e);
 	struct image image;
 
-	if (from < 0 || image_identify(from, o->name, &image, e) < 0)
+	if (fd < 0 || image_identify(fd, o->name, &image, e) < 0)
 		return err_prefix(e, "%s", o->from);
+	return TAKE_FD(fd);
+}
+
+static int copy_image(const struct config *c, const struct order *o, int from,
+		      struct err *e)
+{
+	AUTO_CLOSE int dir = -1;
+
 	if (file_make_dirs(c->dir_machines, 0755, e) < 0)
 		return -1;
 	dir = open(c->dir_machines, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -107,34 +93,50 @@ static int copy_image(const struct config *c, const struct order *o,
 }
 
 /* The file first: machines.conf never names one that is not whole. */
-static int add(const struct config *c, const struct order *o, struct err *e)
+static int add(const struct config *c, const struct order *o, bool dry_run,
+	       struct err *e)
 {
 	AUTO_BUF struct buf text = BUF_INIT(CONF_FILE_MAX);
+	AUTO_CLOSE int from = -1;
 
 	if (conf_file_append_machine(c->machines_conf, o->name, o->description,
-				     o->url ? o->from : NULL, NULL, &text, e) < 0 ||
-	    (!o->url && copy_image(c, o, e) < 0))
+				     o->url ? o->from : NULL, NULL, &text,
+				     e) < 0)
+		return -1;
+	from = o->url ? -1 : open_image(o, e);
+	if (!o->url && from < 0)
+		return -1;
+	if (dry_run)
+		return 0;
+	if (!o->url && copy_image(c, o, from, e) < 0)
 		return -1;
 	return conf_file_write(c->machines_conf, text.data, text.len, e);
 }
 
-int ctl_add(const struct config *c, int argc, char **argv)
+static int download(const struct config *c, const struct given *g,
+		    const struct order *o)
+{
+	char *words[] = { o->name, NULL };
+	const struct given what = { .command = command_find("download"),
+				    .quiet = g->quiet,
+				    .words = words,
+				    .count = 1 };
+
+	return ctl_download(c, &what);
+}
+
+int ctl_add(const struct config *c, const struct given *g)
 {
 	struct order o = { .from = NULL };
 	struct err e = ERR_INIT;
-	int status = read_arguments(argc, argv, &o);
+	int status = read_arguments(g, &o);
 
-	if (status == CTL_DONE && add(c, &o, &e) < 0) {
-		fprintf(stderr, "qwdctl add: %s\n", e.msg);
-		status = CTL_FAILED;
-	} else if (status == CTL_DONE && o.url) {
-		char verb[] = "download";
-		char *download[] = { verb, o.name, NULL };
-
-		status = ctl_download(c, 2, download);
-	} else if (status == CTL_DONE) {
-		status = refresh_and_print(c);
-	}
+	if (status == CTL_DONE && add(c, &o, g->dry_run, &e) < 0)
+		status = command_fail(g, &e);
+	else if (status == CTL_DONE && g->dry_run && !g->quiet)
+		printf("%s: would be added\n", o.name);
+	else if (status == CTL_DONE && !g->dry_run)
+		status = o.url ? download(c, g, &o) : refresh_and_print(c, g);
 	free(o.name);
 	return status;
 }

@@ -34,16 +34,6 @@ static void on_signal(int signal)
 	stop = 1;
 }
 
-static int usage(const char *what)
-{
-	fprintf(stderr,
-		"qwdctl capture: %s\n"
-		"Usage: qwdctl capture SESSION MACHINE.qcow2 "
-		"[--description=TEXT]\n",
-		what);
-	return CTL_USAGE;
-}
-
 static void catch_signals(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };
@@ -53,24 +43,16 @@ static void catch_signals(void)
 	sigaction(SIGHUP, &action, NULL);
 }
 
-static int read_arguments(int argc, char **argv, struct order *o)
+static int read_arguments(const struct given *g, struct order *o)
 {
-	static const char description[] = "--description=";
-
-	for (int i = 1; i < argc; i++) {
-		if (text_starts(argv[i], description))
-			o->description = argv[i] + strlen(description);
-		else if (argv[i][0] == '-' || o->name)
-			return usage("name a session and a new machine");
-		else if (!o->session)
-			o->session = argv[i];
-		else
-			o->name = argv[i];
-	}
-	if (!o->name || !session_name_ok(o->session))
-		return usage("name a session and a new machine");
+	o->session = g->words[0];
+	o->name = g->words[1];
+	o->description = given_value(g, "description");
+	if (!session_name_ok(o->session))
+		return command_usage(g->command, "%s", g->command->wanted);
 	if (!text_is_file_name(o->name) || !text_ends(o->name, ".qcow2"))
-		return usage("the machine's name must end with .qcow2");
+		return command_usage(g->command, "the machine's name must end "
+						 "with .qcow2");
 	return CTL_DONE;
 }
 
@@ -159,7 +141,7 @@ static int end_with(pid_t parent, struct err *e)
 }
 
 /* The guest stands still until this process ends, whatever ends it. */
-int ctl_flatten(const struct config *c, int argc, char **argv)
+int ctl_flatten(const struct config *c, const struct given *g)
 {
 	AUTO_STORE struct store st = STORE_INIT;
 	AUTO_CLOSE int frozen = -1;
@@ -167,11 +149,9 @@ int ctl_flatten(const struct config *c, int argc, char **argv)
 	pid_t parent = getppid();
 	struct session s;
 
-	if (argc != 2)
-		return CTL_USAGE;
 	catch_signals();
 	if (service_store_open(c, &st, &e) < 0 || end_with(parent, &e) < 0 ||
-	    store_read_true(&st, argv[1], &s, &e) < 0 ||
+	    store_read_true(&st, g->words[0], &s, &e) < 0 ||
 	    (frozen = control_freeze(&st, s.name, &e)) < 0 ||
 	    flatten(&st, &s, frozen, &e) < 0) {
 		fprintf(stderr, "%s\n",
@@ -184,6 +164,25 @@ int ctl_flatten(const struct config *c, int argc, char **argv)
 }
 
 /* ---- As whoever may write machines ---- */
+
+/* Is it a session that runs?  The last thing of a dry run, since root becomes
+ * the service's user. */
+static int look(const struct config *c, const char *session, struct err *e)
+{
+	AUTO_STORE struct store st = STORE_INIT;
+	struct session s;
+
+	if (service_store_open(c, &st, e) < 0)
+		return -1;
+	if (store_read_true(&st, session, &s, e) < 0)
+		return e->code != ERR_NOT_FOUND ?
+			       -1 :
+			       err_set(e, ERR_NOT_FOUND, "%s: no such session",
+				       session);
+	return s.state == SESSION_RUNNING ?
+		       0 :
+		       err_set(e, ERR_CONFLICT, "%s: it does not run", session);
+}
 
 /* *machine gets the name of the session's machine. */
 static int run_flatten(const struct config *c, const char *session,
@@ -228,55 +227,74 @@ static int open_flat(const struct config *c, const char *session,
 	return TAKE_FD(fd);
 }
 
-static int take_disk(const struct config *c, const struct order *o,
-		     struct buf *machine, struct err *e)
+static int check_place(int dir, const struct order *o, struct err *e)
 {
-	AUTO_CLOSE int dir = open(c->dir_machines,
-				  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSE int flat = -1;
-
-	if (dir < 0)
-		return err_sys(e, "cannot open %s", c->dir_machines);
 	if (faccessat(dir, o->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return err_set(e, ERR_CONFLICT,
 			       "a file %s is in dir_machines already", o->name);
+	return 0;
+}
+
+static int take_disk(const struct config *c, const struct order *o, int dir,
+		     struct buf *machine, struct err *e)
+{
+	AUTO_CLOSE int flat = -1;
+
 	if (run_flatten(c, o->session, machine, e) < 0)
 		return -1;
 	flat = open_flat(c, o->session, e);
 	return flat < 0 ? -1 : image_copy(flat, dir, o->name, e);
 }
 
-static int capture(const struct config *c, const struct order *o,
-		   struct err *e)
+/* Whoever may not use that machine gets no copy of it either. */
+static int offer(const struct config *c, const struct order *o,
+		 struct buf *machine, struct err *e)
 {
-	AUTO_BUF struct buf machine = BUF_INIT(WORDS_MAX);
 	AUTO_BUF struct buf text = BUF_INIT(CONF_FILE_MAX);
 
-	/* A name that cannot be had is told before anything is done. */
-	if (conf_file_append_machine(c->machines_conf, o->name, o->description,
-				     NULL, NULL, &text, e) < 0 ||
-	    take_disk(c, o, &machine, e) < 0)
-		return -1;
-	/* Whoever may not use that machine gets no copy of it either. */
-	buf_reset(&text);
 	if (conf_file_append_machine(
 		    c->machines_conf, o->name, o->description, NULL,
-		    machine.len ? text_trim(machine.data) : NULL, &text,
+		    machine->len ? text_trim(machine->data) : NULL, &text,
 		    e) < 0)
 		return -1;
 	return conf_file_write(c->machines_conf, text.data, text.len, e);
 }
 
-int ctl_capture(const struct config *c, int argc, char **argv)
+/* A name that cannot be had is told before anything is done. */
+static int capture(const struct config *c, const struct order *o, bool dry_run,
+		   struct err *e)
+{
+	AUTO_BUF struct buf machine = BUF_INIT(WORDS_MAX);
+	AUTO_BUF struct buf text = BUF_INIT(CONF_FILE_MAX);
+	AUTO_CLOSE int dir = open(c->dir_machines,
+				  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_sys(e, "cannot open %s", c->dir_machines);
+	if (conf_file_append_machine(c->machines_conf, o->name, o->description,
+				     NULL, NULL, &text, e) < 0 ||
+	    check_place(dir, o, e) < 0)
+		return -1;
+	if (dry_run)
+		return look(c, o->session, e);
+	return take_disk(c, o, dir, &machine, e) < 0 ?
+		       -1 :
+		       offer(c, o, &machine, e);
+}
+
+int ctl_capture(const struct config *c, const struct given *g)
 {
 	struct order o = { .session = NULL };
 	struct err e = ERR_INIT;
-	int status = read_arguments(argc, argv, &o);
+	int status = read_arguments(g, &o);
 
 	if (status != CTL_DONE)
 		return status;
-	if (capture(c, &o, &e) == 0)
-		return refresh_and_print(c);
-	fprintf(stderr, "qwdctl capture: %s\n", e.msg);
-	return CTL_FAILED;
+	if (capture(c, &o, g->dry_run, &e) < 0)
+		return command_fail(g, &e);
+	if (!g->dry_run)
+		return refresh_and_print(c, g);
+	if (!g->quiet)
+		printf("%s: would become %s\n", o.session, o.name);
+	return CTL_DONE;
 }

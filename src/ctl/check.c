@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "conf/options_table.h"
 #include "ctl/ctl.h"
+#include "sys/json.h"
 
 static void check_address(struct check *k)
 {
@@ -41,15 +42,22 @@ static void check_config(struct check *k)
 	check_address(k);
 }
 
-int ctl_check(const struct config *c, int argc, char **argv)
+static json_t *value_of(const struct check *k)
 {
-	struct check k = { .config = c };
+	return json_pack("{sO sI sI}", "checks", k->list, "errors",
+			 (json_int_t)k->found[CHECK_ERROR], "warnings",
+			 (json_int_t)k->found[CHECK_WARNING]);
+}
 
-	if (argc > 1) {
-		fprintf(stderr, "qwdctl check: %s: there are no arguments\n",
-			argv[1]);
-		return CTL_USAGE;
-	}
+int ctl_check(const struct config *c, const struct given *g)
+{
+	AUTO_JSON json_t *list = g->json ? json_array() : NULL;
+	struct check k = {
+		.config = c,
+		.list = list,
+		.least = g->quiet ? CHECK_WARNING : CHECK_OK,
+	};
+
 	check_find_user(&k);
 	check_config(&k);
 	check_login(&k);
@@ -60,5 +68,7 @@ int ctl_check(const struct config *c, int argc, char **argv)
 	check_install(&k);
 	check_display(&k);
 	check_host(&k);
+	if (g->json && command_print_json(g, value_of(&k)) != CTL_DONE)
+		return CTL_FAILED;
 	return k.found[CHECK_ERROR] ? CTL_FAILED : CTL_DONE;
 }

@@ -9,6 +9,7 @@
 #ifndef QWD_CTL_CHECK_H
 #define QWD_CTL_CHECK_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -20,6 +21,8 @@ enum check_level { CHECK_OK, CHECK_NOTE, CHECK_WARNING, CHECK_ERROR };
 struct check {
 	const struct config *config;
 	unsigned found[CHECK_ERROR + 1]; /* lines of each level */
+	enum check_level least; /* milder ones are not told */
+	json_t *list; /* NULL: they are printed; else [{"level", "text"}] */
 	/* Who runs the service; ourselves if that is not known. */
 	uid_t user;
 	gid_t group;

@@ -5,24 +5,12 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "base/text.h"
+#include "ctl/pages.h"
 #include "sys/file.h"
-#include "web/template.h"
-
-/* The templates that the pages are made of. */
-static const char *const pages[] = {
-	"index.html",	     "session.html",	 "manage.html",
-	"host.html",	     "login.html",	     "error.html",	 "terms.html",
-	"mailed.html",	     "ticket.html",	 "mail_login.html",
-	"mail_login.txt",    "mail_session.html", "mail_session.txt",
-	"theme.css",	     NULL,
-};
 
 static int is_template(const struct dirent *entry)
 {
-	return text_ends(entry->d_name, ".html") ||
-	       text_ends(entry->d_name, ".css") ||
-	       text_ends(entry->d_name, ".txt");
+	return pages_is_template(entry->d_name);
 }
 
 /* Check what is in `dirfd`, which stands in for the templates of `shipped`
@@ -40,12 +28,9 @@ static int check_all(struct check *k, const char *path, int dirfd, int shipped)
 	for (int i = 0; i < count; i++) {
 		struct err e = ERR_INIT;
 
-		if (template_check(of_site ? dirfd : -1,
-				   of_site ? shipped : dirfd, list[i]->d_name,
-				   &e) < 0 ||
-		    (of_site &&
-		     template_check_names(dirfd, shipped, pages,
-					  list[i]->d_name, &e) < 0)) {
+		if (pages_check(of_site ? dirfd : -1,
+				of_site ? shipped : dirfd, list[i]->d_name,
+				&e) < 0) {
 			check_say(k, CHECK_ERROR, "template %s/%s; mend it%s",
 				  path, e.msg,
 				  of_site ? ", until then the shipped one is "
@@ -84,11 +69,11 @@ static void check_site(struct check *k, int shipped)
 static void check_templates(struct check *k)
 {
 	AUTO_FREE char *path = file_join(k->config->dir_html, "desktop");
-	AUTO_CLOSE int dirfd = -1;
+	struct err ignored = ERR_INIT;
+	AUTO_CLOSE int dirfd = pages_open_shipped(k->config, &ignored);
 	int wrong;
 
-	dirfd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	wrong = dirfd < 0 ? -1 : check_all(k, path, dirfd, -1);
+	wrong = dirfd < 0 || !path ? -1 : check_all(k, path, dirfd, -1);
 	if (wrong < 0) {
 		check_say(k, CHECK_ERROR,
 			  "dir_html: %s/desktop cannot be read; install the "
@@ -96,11 +81,11 @@ static void check_templates(struct check *k)
 			  k->config->dir_html);
 		return;
 	}
-	for (size_t i = 0; pages[i]; i++)
-		if (faccessat(dirfd, pages[i], R_OK, 0) < 0) {
+	for (size_t i = 0; pages_shipped[i]; i++)
+		if (faccessat(dirfd, pages_shipped[i], R_OK, 0) < 0) {
 			check_say(k, CHECK_ERROR,
 				  "template %s/%s is missing; install it", path,
-				  pages[i]);
+				  pages_shipped[i]);
 			wrong++;
 		}
 	if (wrong == 0)

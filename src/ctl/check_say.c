@@ -7,14 +7,23 @@
 void check_say(struct check *k, enum check_level level, const char *fmt, ...)
 {
 	static const char *const words[] = { "ok", "note", "warning", "error" };
+	AUTO_FREE char *text = NULL;
 	va_list ap;
 
 	k->found[level]++;
-	printf("%s: ", words[level]);
+	if (level < k->least)
+		return;
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
 	va_end(ap);
-	putchar('\n');
+	if (k->list)
+		json_array_append_new(k->list,
+				      json_pack("{ss ss}", "level",
+						words[level], "text",
+						text ? text : "no memory"));
+	else
+		printf("%s: %s\n", words[level], text ? text : "no memory");
 }
 
 static bool owner_of(const char *path, struct check *k)

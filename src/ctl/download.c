@@ -15,6 +15,7 @@
 #include "ctl/progress.h"
 #include "ctl/refresh.h"
 #include "sys/file.h"
+#include "sys/json.h"
 
 static volatile sig_atomic_t stop;
 
@@ -63,11 +64,8 @@ static int lock_dir(const struct config *c, struct err *e)
 
 /* What was asked for, and the machines that are to be fetched. */
 struct order {
-	bool force;
-	bool dry_run;
-	bool quiet;
+	const struct given *given;
 	long long jobs;
-	char *const *names; /* none: all that have a url */
 	const struct machine *list[MACHINES_MAX];
 	size_t count;
 };
@@ -79,12 +77,29 @@ struct pool {
 	pthread_mutex_t lock;
 	size_t next;
 	int result;
+	json_t *told; /* with --json: of each machine */
 };
 
 static int complain(struct progress *p, const char *name, const char *problem)
 {
 	progress_say(p, stderr, "qwdctl download: %s: %s\n", name, problem);
 	return CTL_FAILED;
+}
+
+/* ---- Telling ---- */
+
+static json_t *value_of(const struct machine *machine,
+			const struct downloaded *done, const struct err *e)
+{
+	static const char *const words[] = { "unchanged", "fetched",
+					     "would be asked for" };
+
+	if (e)
+		return json_pack("{ss ss ss}", "name", machine->name, "result",
+				 "failed", "message", e->msg);
+	return json_pack("{ss ss sI ss}", "name", machine->name, "result",
+			 words[done->result], "size", (json_int_t)done->size,
+			 "url", done->url);
 }
 
 static void tell(const struct download *d, const struct machine *machine,
@@ -110,30 +125,25 @@ static void tell(const struct download *d, const struct machine *machine,
 	}
 }
 
-static bool is_unprotected(const struct machine *machine)
+static int one(struct pool *pool, const struct machine *machine)
 {
-	char url[URL_MAX + 1];
-
-	for (size_t i = 0; machine_url(machine, i, url); i++)
-		if (!*machine->sha256 && text_starts(url, "http:"))
-			return true;
-	return false;
-}
-
-static int one(const struct pool *pool, const struct machine *machine)
-{
+	const struct given *g = pool->order->given;
 	const struct download *d = pool->download;
 	struct err e = ERR_INIT;
 	struct downloaded done;
+	int result;
 
-	if (is_unprotected(machine))
-		progress_say(d->progress, stderr,
-			     "qwdctl download: %s: warning: http without a "
-			     "sha256: whoever is between can change it\n",
-			     machine->name);
-	if (download_machine(d, machine, &done, &e) < 0)
+	result = download_machine(d, machine, &done, &e);
+	if (g->json) {
+		pthread_mutex_lock(&pool->lock);
+		json_array_append_new(pool->told,
+				      value_of(machine, &done,
+					       result < 0 ? &e : NULL));
+		pthread_mutex_unlock(&pool->lock);
+	}
+	if (result < 0)
 		return complain(d->progress, machine->name, e.msg);
-	if (!pool->order->quiet)
+	if (!g->quiet && !g->json)
 		tell(d, machine, &done);
 	return CTL_DONE;
 }
@@ -159,9 +169,11 @@ static void *work(void *arg)
 }
 
 /* This thread works too, so that it goes on where none other starts. */
-static int fetch_all(const struct order *o, const struct download *d)
+static int fetch_all(const struct order *o, const struct download *d,
+		     json_t *told)
 {
-	struct pool pool = { .order = o, .download = d, .result = CTL_DONE };
+	struct pool pool = { .order = o, .download = d, .result = CTL_DONE,
+			     .told = told };
 	pthread_t threads[PROGRESS_BARS];
 	size_t started = 0;
 
@@ -175,6 +187,8 @@ static int fetch_all(const struct order *o, const struct download *d)
 	pthread_mutex_destroy(&pool.lock);
 	return pool.result;
 }
+
+/* ---- Choosing ---- */
 
 static bool is_chosen(const struct order *o, const struct machine *machine)
 {
@@ -190,7 +204,7 @@ static int choose_named(struct order *o, const struct machines *m,
 {
 	int result = CTL_DONE;
 
-	for (char *const *name = o->names; *name; name++) {
+	for (char *const *name = o->given->words; *name; name++) {
 		const struct machine *machine = machines_find(m, *name);
 
 		if (!machine)
@@ -207,96 +221,72 @@ static int choose_named(struct order *o, const struct machines *m,
 static int choose(struct order *o, const struct machines *m,
 		  struct progress *p)
 {
-	if (*o->names)
+	if (o->given->count)
 		return choose_named(o, m, p);
 	for (size_t i = 0; i < m->count; i++)
 		if (*m->list[i].url)
 			o->list[o->count++] = &m->list[i];
-	if (!o->count && !o->quiet)
+	if (!o->count && !o->given->quiet && !o->given->json)
 		printf("no machine has a url: nothing to download\n");
 	return CTL_DONE;
 }
 
-static int usage(const char *option)
-{
-	fprintf(stderr,
-		"qwdctl download: %s: unknown option; usage: qwdctl download "
-		"[--force] [--jobs=1..8] [--dry-run] [--quiet] [NAME...]\n",
-		option);
-	return CTL_USAGE;
-}
-
-/* Take the options off; the names remain. */
-static int read_arguments(char **argv, struct order *o)
-{
-	static const char jobs[] = "--jobs=";
-
-	for (argv++; *argv && text_starts(*argv, "-"); argv++) {
-		if (strcmp(*argv, "--force") == 0)
-			o->force = true;
-		else if (strcmp(*argv, "--dry-run") == 0)
-			o->dry_run = true;
-		else if (strcmp(*argv, "--quiet") == 0)
-			o->quiet = true;
-		else if (!text_starts(*argv, jobs) ||
-			 !text_long(*argv + strlen(jobs), 1, PROGRESS_BARS,
-				    &o->jobs))
-			return usage(*argv);
-	}
-	o->names = argv;
-	return CTL_DONE;
-}
-
+/* *ret_result: CTL_DONE, or CTL_FAILED where a machine failed. */
 static int download(const struct config *c, const struct machines *m,
-		    struct order *o, struct err *e)
+		    struct order *o, json_t *told, int *ret_result,
+		    struct err *e)
 {
+	const struct given *g = o->given;
 	AUTO_CLOSE int dirfd = lock_dir(c, e);
 	struct progress progress;
 	const struct download d = {
 		.dirfd = dirfd,
 		.proxy = c->service_proxy,
-		.force = o->force,
-		.dry_run = o->dry_run,
+		.force = given_has(g, "force"),
+		.insecure = given_has(g, "insecure"),
+		.dry_run = g->dry_run,
 		.progress = &progress,
 		.stop = &stop,
 	};
-	int result;
 
 	if (dirfd < 0)
 		return -1;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return err_set(e, ERR_SYSTEM, "libcurl does not start");
-	progress_init(&progress, !o->quiet && isatty(STDERR_FILENO));
-	result = choose(o, m, &progress);
-	if (fetch_all(o, &d) != CTL_DONE)
-		result = CTL_FAILED;
+	progress_init(&progress, !g->quiet && isatty(STDERR_FILENO));
+	*ret_result = choose(o, m, &progress);
+	if (fetch_all(o, &d, told) != CTL_DONE)
+		*ret_result = CTL_FAILED;
 	progress_release(&progress);
 	curl_global_cleanup();
-	return result;
+	return 0;
 }
 
-int ctl_download(const struct config *c, int argc, char **argv)
+int ctl_download(const struct config *c, const struct given *g)
 {
+	AUTO_JSON json_t *told = g->json ? json_array() : NULL;
 	AUTO_MACHINES struct machines m = { .list = NULL };
-	struct order o = { .jobs = 3 };
+	const char *jobs = given_value(g, "jobs");
+	struct order o = { .given = g, .jobs = 3 };
+	/* Its own telling is enough. */
+	struct given quiet = { .command = g->command, .quiet = true };
 	struct err e = ERR_INIT;
-	int result = read_arguments(argv, &o);
+	int result = CTL_DONE;
 
-	(void)argc;
-	if (result != CTL_DONE)
-		return result;
+	if (jobs && !text_long(jobs, 1, PROGRESS_BARS, &o.jobs))
+		return command_usage(g->command,
+				     "--jobs is a number from 1 to %d",
+				     PROGRESS_BARS);
 	catch_signals();
-	if (machines_read(c->machines_conf, &m, &e) < 0)
-		result = -1;
-	else
-		result = download(c, &m, &o, &e);
-	if (result < 0) {
-		fprintf(stderr, "qwdctl download: %s\n", e.msg);
-		return CTL_FAILED;
-	}
-	if (o.dry_run)
-		return result;
-	if (refresh_and_print(c) != CTL_DONE)
+	if (machines_read(c->machines_conf, &m, &e) < 0 ||
+	    download(c, &m, &o, told, &result, &e) < 0)
+		return command_fail(g, &e);
+	if (!g->dry_run &&
+	    refresh_and_print(c, g->json ? &quiet : g) != CTL_DONE)
 		result = CTL_FAILED;
+	if (g->json &&
+	    command_print_json(g, json_pack("{sO}", "machines", told)) !=
+		    CTL_DONE)
+		return CTL_FAILED;
 	return stop ? CTL_FAILED : result;
 }

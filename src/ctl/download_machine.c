@@ -332,6 +332,31 @@ static int fetch_and_install(struct job *j, struct downloaded *ret,
 
 /* ---- Mirrors ---- */
 
+/* By http from this host itself: nobody is between. */
+static bool is_local(const char *url)
+{
+	static const char *const hosts[] = { "127.0.0.1", "[::1]",
+					     "localhost" };
+
+	url += strlen("http://");
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+		if (text_starts(url, hosts[i]) &&
+		    strchr(":/", url[strlen(hosts[i])]))
+			return true;
+	return false;
+}
+
+static int check_url(const struct job *j, struct err *e)
+{
+	if (j->d->insecure || *j->machine->sha256 ||
+	    text_starts(j->url, "https:") || is_local(j->url))
+		return 0;
+	return err_set(e, ERR_CONFIG,
+		       "is not fetched by http without a sha256, since whoever "
+		       "is between could change it: give its sha256, or say "
+		       "--insecure");
+}
+
 /* One mirror. */
 static int try_url(struct job *j, const char *url, struct downloaded *ret,
 		   struct err *e)
@@ -340,7 +365,7 @@ static int try_url(struct job *j, const char *url, struct downloaded *ret,
 	int result = -1;
 
 	choose_url(j, url);
-	if (find_room(j, &room, e) == 0 &&
+	if (check_url(j, e) == 0 && find_room(j, &room, e) == 0 &&
 	    part_open(j->d->dirfd, j->machine->name, url, &j->part, e) == 0)
 		result = fetch_and_install(j, ret, e);
 	/* Gone already if it has got its name. */
@@ -396,6 +421,13 @@ static int try_all(struct job *j, size_t first, struct downloaded *ret,
 	return 0;
 }
 
+/* What a download left that was killed when the image had its name. */
+static void tidy(const struct job *j)
+{
+	part_forget(j->d->dirfd, j->machine->name);
+	(void)unlinkat(j->d->dirfd, j->fresh, 0);
+}
+
 static int begin(struct job *j, struct downloaded *ret, struct err *e)
 {
 	bool present = false;
@@ -407,8 +439,11 @@ static int begin(struct job *j, struct downloaded *ret, struct err *e)
 	choose_url(j, ret->url);
 	if (look(j, &present, e) < 0)
 		return -1;
-	if (present)
+	if (present) {
+		if (!j->d->dry_run)
+			tidy(j);
 		return 0;
+	}
 	first = find_first(j);
 	if (!machine_url(j->machine, first, ret->url))
 		return err_set(e, ERR_CONFIG, "has no url in machines.conf");

@@ -11,6 +11,9 @@
  * The sha256 is that of the file at the url.  Where machines.conf gives none,
  * a list SHA256SUMS beside it counts.
  *
+ * What comes by http from another host, and of which machines.conf gives no
+ * sha256, could be anybody's: it is refused, unless `insecure` says otherwise.
+ *
  * Of several urls, mirrors of one file, each is tried until one has it: first
  * that of which there is a part to go on with, then that from which the image
  * came that is there, then all in their order.
@@ -29,6 +32,7 @@ struct download {
 	int dirfd;         /* dir_machines, locked by the caller */
 	const char *proxy; /* service_proxy */
 	bool force;        /* fetch what is there already, too */
+	bool insecure;     /* take what nothing protects, see below */
 	bool dry_run;      /* fetch nothing */
 	struct progress *progress;
 	const volatile sig_atomic_t *stop;

@@ -1,59 +1,31 @@
-/* qwdctl edit: an editor on a copy, which takes the file's place if the
- * service could read it. */
+#include "ctl/edit.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "conf/machines.h"
 #include "ctl/conf_file.h"
 #include "ctl/ctl.h"
+#include "ctl/editor.h"
 #include "ctl/refresh.h"
-#include "sys/child.h"
 #include "sys/file.h"
 
-/* What is edited, and its copy beside it. */
-struct edit {
-	bool machines;
-	char *path;
-	char *copy;
-	struct buf before;
-	struct buf after;
-};
+/* ---- One file of /etc ---- */
 
-static int usage(void)
+static int check_config(const struct edit *edit, struct err *e)
 {
-	fprintf(stderr, "Usage: qwdctl edit machines|config\n");
-	return CTL_USAGE;
+	AUTO_CONFIG struct config c = { .file = NULL };
+
+	return command_read_config(&c, edit->copy, false, e);
 }
 
-/* ---- Files ---- */
-
-static int read_config(struct config *c, const char *file, struct err *e)
+static int check_machines(const struct edit *edit, struct err *e)
 {
-	if (config_init(c, e) < 0 || config_read(c, file, false, e) < 0)
-		return -1;
-	return config_finish(c, e);
-}
+	AUTO_MACHINES struct machines m = { .list = NULL };
 
-static int find_path(const struct config *c, struct edit *edit, struct err *e)
-{
-	AUTO_CONFIG struct config now = { .file = NULL };
-
-	if (!c->file)
-		return err_set(e, ERR_SYSTEM, "no memory");
-	if (edit->machines && read_config(&now, c->file, e) < 0)
-		return err_prefix(e, "the configuration has to be mended "
-				     "first ('qwdctl edit config')");
-	edit->path = strdup(edit->machines ? now.machines_conf : c->file);
-	/* Its ending is not .conf: nothing of config.d that is read. */
-	if (!edit->path || asprintf(&edit->copy, "%s.edit", edit->path) < 0) {
-		edit->copy = NULL;
-		return err_set(e, ERR_SYSTEM, "no memory");
-	}
-	return 0;
+	return machines_read(edit->copy, &m, e);
 }
 
 static int make_copy(const struct edit *edit, struct err *e)
@@ -73,87 +45,28 @@ static int make_copy(const struct edit *edit, struct err *e)
 	return 0;
 }
 
-/* ---- The editor ---- */
-
-static const char *editor_words(void)
+static int begin_file(struct edit *edit, const char *path, struct err *e)
 {
-	static const char *const names[] = { "VISUAL", "EDITOR" };
+	AUTO_FREE char *copy = NULL;
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const char *words = getenv(names[i]);
-
-		if (words && *words)
-			return words;
-	}
-	return "editor"; /* Debian's choice */
-}
-
-static int add_editor(struct argv *a, struct err *e)
-{
-	AUTO_FREE char *copy = strdup(editor_words());
-	char *rest = copy;
-	char *word;
-
-	while (rest && (word = strsep(&rest, " \t")) != NULL) {
-		char *program;
-
-		if (!*word)
-			continue;
-		if (a->count) {
-			argv_add(a, word);
-			continue;
-		}
-		program = child_find_program(word, e);
-		if (!program)
-			return err_prefix(e, "set EDITOR");
-		argv_add(a, program);
-		free(program);
-	}
-	return a->count ? 0 : err_set(e, ERR_CONFIG, "EDITOR names nothing");
-}
-
-static int run_editor(const char *file, struct err *e)
-{
-	AUTO_FREE char *term = NULL;
-	AUTO_ARGV struct argv argv = { 0 };
-	struct child c = CHILD_INIT;
-	const char *env[2] = { NULL, NULL };
-	AUTO_FREE char *here = getcwd(NULL, 0);
-	int status = 1;
-	int result;
-
-	if (add_editor(&argv, e) < 0)
+	edit->path = strdup(path);
+	/* Its ending is not .conf: nothing of config.d that is read. */
+	if (asprintf(&copy, "%s.edit", path) < 0)
+		copy = NULL;
+	if (!edit->path || !copy)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	if (conf_file_read(path, &edit->before, e) < 0)
 		return -1;
-	argv_add(&argv, file);
-	if (getenv("TERM") && asprintf(&term, "TERM=%s", getenv("TERM")) > 0)
-		env[0] = term;
-	c.argv = &argv;
-	c.in = STDIN_FILENO;
-	c.out = STDOUT_FILENO;
-	c.err = STDERR_FILENO;
-	c.home = getenv("HOME");
-	c.env = env;
-	c.dir = here;
-	/* As long as it takes; Ctrl-C is the editor's. */
-	(void)signal(SIGINT, SIG_IGN);
-	result = child_run(&c, NULL, NULL, NULL, INT_MAX, &status, e);
-	(void)signal(SIGINT, SIG_DFL);
-	if (result < 0)
-		return -1;
-	return status == 0 ? 0 :
-			     err_set(e, ERR_CONFLICT,
-				     "the editor ended with status %d", status);
+	edit->copy = TAKE(copy);
+	if (make_copy(edit, e) == 0)
+		return 0;
+	/* It is somebody else's. */
+	free(edit->copy);
+	edit->copy = NULL;
+	return -1;
 }
 
-/* Would the service read it? */
-static int check(const struct edit *edit, struct err *e)
-{
-	AUTO_MACHINES struct machines m = { .list = NULL };
-	AUTO_CONFIG struct config c = { .file = NULL };
-
-	return edit->machines ? machines_read(edit->copy, &m, e) :
-				read_config(&c, edit->copy, e);
-}
+/* ---- All of them ---- */
 
 static bool wants_again(void)
 {
@@ -173,9 +86,9 @@ static int edit_until_right(struct edit *edit, struct err *e)
 	for (;;) {
 		struct err wrong = ERR_INIT;
 
-		if (run_editor(edit->copy, e) < 0)
+		if (editor_run(edit->copy, e) < 0)
 			return -1;
-		if (check(edit, &wrong) == 0)
+		if (edit->check(edit, &wrong) == 0)
 			return 0;
 		if (isatty(STDIN_FILENO))
 			fprintf(stderr, "%s\n", wrong.msg);
@@ -186,56 +99,93 @@ static int edit_until_right(struct edit *edit, struct err *e)
 	}
 }
 
-static int work(struct edit *edit, struct err *e)
+static bool is_same(const struct edit *edit)
 {
-	if (conf_file_read(edit->path, &edit->before, e) < 0 ||
-	    make_copy(edit, e) < 0)
-		return -1;
-	if (edit_until_right(edit, e) < 0 ||
-	    conf_file_read(edit->copy, &edit->after, e) < 0 ||
-	    (strcmp(buf_str(&edit->before), buf_str(&edit->after)) != 0 &&
-	     conf_file_write(edit->path, buf_str(&edit->after),
-			     edit->after.len, e) < 0)) {
-		(void)unlink(edit->copy);
-		return -1;
-	}
-	(void)unlink(edit->copy);
-	return 0;
+	return strcmp(buf_str(&edit->before), buf_str(&edit->after)) == 0;
 }
 
-static int refresh(const struct config *c)
+static int take_over(struct edit *edit, struct err *e)
+{
+	if (conf_file_read(edit->copy, &edit->after, e) < 0)
+		return -1;
+	if (is_same(edit))
+		return 0;
+	if (edit->page && edit_web_keep(edit, e) < 0)
+		return -1;
+	return conf_file_write(edit->path, buf_str(&edit->after),
+			       edit->after.len, e);
+}
+
+static int begin(struct edit *edit, const char *file, struct err *e)
+{
+	const char *what = edit->given->words[0];
+
+	if (!file)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	if (strcmp(what, "config") == 0)
+		return begin_file(edit, file, e);
+	if (command_read_config(edit->config, file, false, e) < 0)
+		return err_prefix(e, "the configuration has to be mended first "
+				     "('qwdctl edit config')");
+	if (strcmp(what, "web") == 0)
+		return edit_web_begin(edit, e);
+	edit->check = check_machines;
+	return begin_file(edit, edit->config->machines_conf, e);
+}
+
+static int tell(const struct edit *edit)
+{
+	const struct given *g = edit->given;
+
+	if (is_same(edit)) {
+		if (!g->quiet)
+			printf("Nothing was changed.\n");
+		return CTL_NOTHING;
+	}
+	if (!g->quiet) {
+		printf("%s is changed.\n", edit->path);
+		if (edit->page)
+			edit_web_tell(edit);
+	}
+	return edit->check == check_machines ?
+		       refresh_and_print(edit->config, g) :
+		       CTL_DONE;
+}
+
+static bool is_right(const struct given *g)
+{
+	const char *what = g->words[0];
+
+	if (strcmp(what, "web") == 0)
+		return g->count == 2;
+	return g->count == 1 && (strcmp(what, "machines") == 0 ||
+				 strcmp(what, "config") == 0);
+}
+
+int ctl_edit(const struct config *c, const struct given *g)
 {
 	AUTO_CONFIG struct config now = { .file = NULL };
-	struct err e = ERR_INIT;
-
-	if (read_config(&now, c->file, &e) == 0)
-		return refresh_and_print(&now);
-	fprintf(stderr, "qwdctl edit: %s\n", e.msg);
-	return CTL_FAILED;
-}
-
-int ctl_edit(const struct config *c, int argc, char **argv)
-{
-	struct edit edit = { .before = BUF_INIT(CONF_FILE_MAX),
+	struct edit edit = { .given = g,
+			     .config = &now,
+			     .check = check_config,
+			     .before = BUF_INIT(CONF_FILE_MAX),
 			     .after = BUF_INIT(CONF_FILE_MAX) };
 	struct err e = ERR_INIT;
-	int status = CTL_DONE;
+	int status;
 
-	if (argc != 2 || (strcmp(argv[1], "machines") != 0 &&
-			  strcmp(argv[1], "config") != 0))
-		return usage();
-	edit.machines = strcmp(argv[1], "machines") == 0;
-	if (find_path(c, &edit, &e) < 0 || work(&edit, &e) < 0) {
-		fprintf(stderr, "qwdctl edit: %s\n", e.msg);
-		status = CTL_FAILED;
-	} else if (strcmp(buf_str(&edit.before), buf_str(&edit.after)) == 0) {
-		printf("Nothing was changed.\n");
-		status = CTL_NOTHING;
-	} else {
-		printf("%s is changed.\n", edit.path);
-		if (edit.machines)
-			status = refresh(c);
-	}
+	if (!is_right(g))
+		return command_usage(g->command,
+				     "say machines, config, or web and a page "
+				     "('qwdctl names pages' lists them)");
+	status = begin(&edit, c->file, &e) < 0 ||
+				 edit_until_right(&edit, &e) < 0 ||
+				 take_over(&edit, &e) < 0 ?
+			 command_fail(g, &e) :
+			 tell(&edit);
+	if (edit.copy)
+		(void)unlink(edit.copy);
+	if (edit.page)
+		edit_web_end(&edit);
 	free(edit.path);
 	free(edit.copy);
 	buf_release(&edit.before);

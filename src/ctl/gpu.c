@@ -9,6 +9,7 @@
 #include "ctl/service_store.h"
 #include "ctl/table.h"
 #include "session/gpu_lease.h"
+#include "sys/json.h"
 #include "sys/pci_gpu.h"
 
 /* ---- The list ---- */
@@ -39,9 +40,51 @@ static const char *state_of(const struct gpu *gpu, const struct gpu_list *free,
 								     "free";
 }
 
-static int list(const struct config *c)
+static void add_value(json_t *list, const struct gpu *gpu, const char *state)
+{
+	struct pci_device device = { .vendor = gpu->vendor,
+				     .device = gpu->device };
+	char name[PCI_NAME_SIZE];
+	char model[16];
+
+	pci_name(&device, name);
+	snprintf(model, sizeof(model), "%04x:%04x", gpu->vendor, gpu->device);
+	json_array_append_new(
+		list, json_pack("{ss ss ss ss ss ss ss}", "address",
+				gpu->address, "model", model, "driver",
+				gpu->driver, "group", gpu->group, "state",
+				state, "name", name, "problem", gpu->problem));
+}
+
+static void print_table(const struct gpu_list *all,
+			const struct gpu_list *offered, const struct store *st)
 {
 	AUTO_TABLE struct table t = { .columns = 6 };
+
+	for (size_t i = 0; i < all->count; i++)
+		add_row(&t, &all->list[i],
+			state_of(&all->list[i], offered, st));
+	table_print(&t, 0, stdout);
+	for (size_t i = 0; i < offered->count; i++)
+		if (offered->list[i].problem[0])
+			printf("%s: %s.\n", offered->list[i].address,
+			       offered->list[i].problem);
+}
+
+static json_t *cards_value(const struct gpu_list *all,
+			   const struct gpu_list *offered,
+			   const struct store *st)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < all->count; i++)
+		add_value(list, &all->list[i],
+			  state_of(&all->list[i], offered, st));
+	return json_pack("{so}", "cards", list);
+}
+
+static int list(const struct config *c, const struct given *g)
+{
 	AUTO_STORE struct store st = STORE_INIT;
 	struct err ignored = ERR_INIT;
 	struct gpu_list all;
@@ -49,53 +92,22 @@ static int list(const struct config *c)
 	struct err e = ERR_INIT;
 
 	if (gpu_scan(c->dir_sysfs, "", &all, &e) < 0 ||
-	    gpu_scan(c->dir_sysfs, c->gpu_blacklist, &offered, &e) < 0) {
-		fprintf(stderr, "qwdctl gpu: %s\n", e.msg);
-		return CTL_FAILED;
-	}
-	if (all.count == 0) {
-		printf("This host has no graphics card.\n");
-		return CTL_NOTHING;
-	}
+	    gpu_scan(c->dir_sysfs, c->gpu_blacklist, &offered, &e) < 0)
+		return command_fail(g, &e);
 	/* Without sessions, or the right to see them, nothing is taken. */
 	if (service_store_open(c, &st, &ignored) < 0)
 		st.dir = -1;
-	for (size_t i = 0; i < all.count; i++)
-		add_row(&t, &all.list[i],
-			state_of(&all.list[i], &offered, &st));
-	table_print(&t, 0, stdout);
-	for (size_t i = 0; i < offered.count; i++)
-		if (offered.list[i].problem[0])
-			printf("%s: %s.\n", offered.list[i].address,
-			       offered.list[i].problem);
-	return CTL_DONE;
+	if (g->json &&
+	    command_print_json(g, cards_value(&all, &offered, &st)) != CTL_DONE)
+		return CTL_FAILED;
+	if (!g->json && all.count == 0)
+		printf("This host has no graphics card.\n");
+	else if (!g->json)
+		print_table(&all, &offered, &st);
+	return all.count ? CTL_DONE : CTL_NOTHING;
 }
 
 /* ---- The host ---- */
-
-struct arguments {
-	char *ids; /* NULL without */
-	const char *root;
-	bool dry_run;
-};
-
-static bool read_arguments(int argc, char **argv, struct arguments *ret)
-{
-	static const char root[] = "--root=/";
-
-	*ret = (struct arguments){ .root = "" };
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--dry-run") == 0)
-			ret->dry_run = true;
-		else if (text_starts(argv[i], root))
-			ret->root = argv[i] + strlen(root) - 1;
-		else if (!ret->ids && argv[i][0] != '-')
-			ret->ids = argv[i];
-		else
-			return false;
-	}
-	return true;
-}
 
 /* All functions of the cards of this kind: their drivers come in pairs. */
 static void add_functions(const struct config *c, struct buf *ids,
@@ -140,33 +152,54 @@ static bool is_intel(void)
 	return found;
 }
 
-static int change_host(const struct config *c, const char *command,
-		       const struct arguments *a)
+/* What was shown is not to be made by mistake. */
+static bool confirm(const struct given *g)
 {
+	char answer[16];
+
+	if (g->yes || !isatty(STDIN_FILENO))
+		return true;
+	fprintf(stderr, "Change these files? [y/N] ");
+	return fgets(answer, sizeof(answer), stdin) &&
+	       (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static int change_host(const struct config *c, const struct given *g,
+		       const char *wanted)
+{
+	const char *root = given_value(g, "root");
 	struct check who = { .config = c };
 	AUTO_BUF struct buf ids = BUF_INIT(4096);
 	struct err e = ERR_INIT;
+	struct gpu_host host;
 	size_t changes;
 
 	check_find_user(&who);
-	if (a->ids)
-		add_functions(c, &ids, a->ids);
-	if (gpu_host_apply(&(struct gpu_host){
-				   .root = a->root,
-				   .ids = a->ids ? buf_str(&ids) : NULL,
-				   .user = who.user_name,
-				   .intel = is_intel(),
-				   .dry_run = a->dry_run,
-			   },
-			   &changes, &e) < 0) {
-		fprintf(stderr, "qwdctl %s: %s\n", command, e.msg);
-		return CTL_FAILED;
-	}
-	if (changes == 0) {
-		printf("Nothing is to be done.\n");
+	if (wanted)
+		add_functions(c, &ids, wanted);
+	host = (struct gpu_host){
+		.root = root ? root : "",
+		.ids = wanted ? buf_str(&ids) : NULL,
+		.user = who.user_name,
+		.intel = is_intel(),
+		.quiet = g->quiet,
+		.dry_run = true,
+	};
+	if (gpu_host_apply(&host, &changes, &e) < 0)
+		return command_fail(g, &e);
+	if (changes == 0 || (!g->dry_run && !confirm(g))) {
+		if (!g->quiet)
+			printf("Nothing %s.\n",
+			       changes ? "was changed" : "is to be done");
 		return CTL_NOTHING;
 	}
-	if (a->dry_run)
+	host.dry_run = g->dry_run;
+	host.quiet = true; /* it is known by now */
+	if (!g->dry_run && gpu_host_apply(&host, &changes, &e) < 0)
+		return command_fail(g, &e);
+	if (g->quiet)
+		return CTL_DONE;
+	if (g->dry_run)
 		printf("Nothing was changed: --dry-run.\n");
 	else
 		printf("Done; what was there before is kept as "
@@ -176,35 +209,36 @@ static int change_host(const struct config *c, const char *command,
 	return CTL_DONE;
 }
 
-int ctl_gpu(const struct config *c, int argc, char **argv)
+static int check_root(const struct given *g)
 {
-	struct arguments a;
+	const char *root = given_value(g, "root");
 
-	if (!read_arguments(argc, argv, &a) || (!a.ids && argc > 1)) {
-		fprintf(stderr, "Usage: qwdctl gpu [VENDOR:DEVICE[,...] "
-				"[--dry-run] [--root=DIR]]\n");
-		return CTL_USAGE;
-	}
-	if (!a.ids)
-		return list(c);
-	if (!gpu_ids_ok(a.ids)) {
-		fprintf(stderr,
-			"qwdctl gpu: %.60s is not of the form 10de:1d01; see "
-			"'qwdctl gpu'\n",
-			a.ids);
-		return CTL_USAGE;
-	}
-	return change_host(c, argv[0], &a);
+	return !root || *root == '/' ?
+		       CTL_DONE :
+		       command_usage(g->command,
+				     "--root is an absolute path");
 }
 
-int ctl_gpu_unlock(const struct config *c, int argc, char **argv)
+int ctl_gpu(const struct config *c, const struct given *g)
 {
-	struct arguments a;
+	const char *wanted = g->words[0];
 
-	if (!read_arguments(argc, argv, &a) || a.ids) {
-		fprintf(stderr, "Usage: qwdctl gpu_unlock [--dry-run] "
-				"[--root=DIR]\n");
-		return CTL_USAGE;
-	}
-	return change_host(c, argv[0], &a);
+	if (!wanted && (g->dry_run || g->yes || given_has(g, "root")))
+		return command_usage(g->command, "name a kind of card");
+	if (!wanted)
+		return list(c, g);
+	if (g->json)
+		return command_usage(g->command, "--json is for the list");
+	if (!gpu_ids_ok(wanted))
+		return command_usage(g->command,
+				     "%.60s is not of the form 10de:1d01; see "
+				     "'qwdctl gpu'",
+				     wanted);
+	return check_root(g) == CTL_DONE ? change_host(c, g, wanted) :
+					   CTL_USAGE;
+}
+
+int ctl_gpu_unlock(const struct config *c, const struct given *g)
+{
+	return check_root(g) == CTL_DONE ? change_host(c, g, NULL) : CTL_USAGE;
 }

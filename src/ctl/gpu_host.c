@@ -225,7 +225,8 @@ int gpu_host_apply(const struct gpu_host *h, size_t *ret_changes,
 		int result = plan(h, i, &c, e);
 
 		if (result == 0 && !is_same(&c)) {
-			show(h, &c);
+			if (!h->quiet)
+				show(h, &c);
 			(*ret_changes)++;
 			if (!h->dry_run)
 				result = make(h, &c, e);

@@ -18,6 +18,7 @@ struct gpu_host {
 	const char *ids;  /* "10de:1d01,10de:0fb8"; NULL: undo */
 	const char *user; /* who runs the service */
 	bool intel;	  /* the processor, for the name of the IOMMU */
+	bool quiet; /* show nothing */
 	bool dry_run;
 };
 
@@ -33,7 +34,8 @@ struct gpu_change {
 bool gpu_ids_ok(const char *ids);
 
 /*
- * Show each change on standard output and, unless dry_run, make it; what was
+ * Show each change on standard output, unless quiet, and, unless dry_run, make
+ * it; what was
  * there is kept beside it as PATH.qwd-backup.  *ret_changes is how many there
  * are; a host that is as it should be has none.
  */

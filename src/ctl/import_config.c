@@ -44,6 +44,7 @@ static const char perl_program[] =
 	"	{ map { $_ => plain($config{$_}) } keys %config });\n";
 
 struct import {
+	const struct given *given;
 	const char *from;     /* config.pl */
 	const char *list;     /* the Perl service's machines.conf, or NULL */
 	const char *page;     /* its machines.html, or NULL */
@@ -55,49 +56,21 @@ struct import {
 	struct buf lost;      /* what could not be carried over, a line each */
 	char *mail_password;  /* NULL if there is none */
 	struct config ours;   /* what was set so far */
+	json_t *written;      /* paths; not owned */
 };
 
-static int usage(const char *what)
+static int read_arguments(const struct given *g, struct import *im)
 {
-	fprintf(stderr,
-		"qwdctl import-config: %s\n"
-		"Usage: qwdctl import-config CONFIG.PL [--list=MACHINES.CONF] "
-		"[--machines=MACHINES.HTML]\n"
-		"                            [--form=INDEX.HTML] "
-		"[--output=DIR] [--replace]\n",
-		what);
-	return CTL_USAGE;
-}
+	const char *output = given_value(g, "output");
 
-static int read_arguments(int argc, char **argv, struct import *im)
-{
-	struct {
-		const char *name;
-		const char **value;
-	} options[] = { { "--list=", &im->list },
-			{ "--machines=", &im->page },
-			{ "--form=", &im->form } };
-
-	for (int i = 1; i < argc; i++) {
-		size_t k = 0;
-
-		while (k < ARRAY_LEN(options) &&
-		       !text_starts(argv[i], options[k].name))
-			k++;
-		if (k < ARRAY_LEN(options)) {
-			*options[k].value = argv[i] + strlen(options[k].name);
-		} else if (text_starts(argv[i], "--output=")) {
-			free(im->output);
-			im->output = strdup(argv[i] + strlen("--output="));
-		} else if (strcmp(argv[i], "--replace") == 0) {
-			im->replace = true;
-		} else if (argv[i][0] == '-' || im->from) {
-			return usage("name one config.pl");
-		} else {
-			im->from = argv[i];
-		}
-	}
-	return im->from ? CTL_DONE : usage("name a config.pl");
+	im->given = g;
+	im->from = g->words[0];
+	im->list = given_value(g, "list");
+	im->page = given_value(g, "machines");
+	im->form = given_value(g, "form");
+	im->replace = given_has(g, "replace");
+	im->output = output ? strdup(output) : NULL;
+	return output && !im->output ? CTL_FAILED : CTL_DONE;
 }
 
 /* ---- Options ---- */
@@ -347,7 +320,7 @@ static int make_way(const struct import *im, int dir, const char *name,
 		       0;
 }
 
-static int write_all(const struct import *im, struct err *e)
+static int write_all(struct import *im, struct err *e)
 {
 	const struct {
 		const char *name;
@@ -375,16 +348,39 @@ static int write_all(const struct import *im, struct err *e)
 				 strlen(files[i].text), files[i].mode, true,
 				 e) < 0)
 			return -1;
-		printf("Wrote %s/%s\n", im->output, files[i].name);
+		json_array_append_new(im->written,
+				      json_sprintf("%s/%s", im->output,
+						   files[i].name));
 	}
 	return 0;
 }
 
-static void report(struct import *im)
+static int print_json(const struct import *im)
 {
-	char *rest = im->lost.data;
+	AUTO_FREE char *copy = strdup(buf_str(&im->lost));
+	json_t *lost = json_array();
+	char *rest = copy;
 	char *line;
 
+	while (rest && (line = strsep(&rest, "\n")) != NULL)
+		if (*line)
+			json_array_append_new(lost, json_string(line));
+	return command_print_json(im->given,
+				  json_pack("{sO so}", "written", im->written,
+					    "lost", lost));
+}
+
+static void print_text(struct import *im)
+{
+	char *rest = im->lost.data;
+	const json_t *path;
+	size_t i;
+	char *line;
+
+	if (im->given->dry_run)
+		printf("%s%s", buf_str(&im->config), buf_str(&im->machines));
+	json_array_foreach(im->written, i, path)
+		printf("Wrote %s\n", json_string_value(path));
 	if (im->mail_password)
 		printf("The mail password is in %s/email-password: give that "
 		       "file to the service's user.\n",
@@ -398,6 +394,15 @@ static void report(struct import *im)
 		if (*line)
 			printf("  %s\n", line);
 	printf("Now: qwdctl check\n");
+}
+
+static int report(struct import *im)
+{
+	if (im->given->json)
+		return print_json(im);
+	if (!im->given->quiet)
+		print_text(im);
+	return CTL_DONE;
 }
 
 static int finish(struct import *im, struct err *e)
@@ -420,24 +425,25 @@ static int finish(struct import *im, struct err *e)
 	}
 	if (!im->output)
 		return err_set(e, ERR_SYSTEM, "no memory");
-	return gather(im, e) < 0 ? -1 : write_all(im, e);
+	if (gather(im, e) < 0)
+		return -1;
+	return im->given->dry_run ? 0 : write_all(im, e);
 }
 
-int ctl_import_config(const struct config *c, int argc, char **argv)
+int ctl_import_config(const struct config *c, const struct given *g)
 {
+	AUTO_JSON json_t *written = json_array();
 	struct import im = { .config = BUF_INIT(CONF_FILE_MAX),
 			     .machines = BUF_INIT(CONF_FILE_MAX),
-			     .lost = BUF_INIT(CONF_FILE_MAX) };
+			     .lost = BUF_INIT(CONF_FILE_MAX),
+			     .written = written };
 	struct err e = ERR_INIT;
-	int status = read_arguments(argc, argv, &im);
+	int status = read_arguments(g, &im);
 
 	(void)c;
-	if (status == CTL_DONE && finish(&im, &e) < 0) {
-		fprintf(stderr, "qwdctl import-config: %s\n", e.msg);
-		status = CTL_FAILED;
-	} else if (status == CTL_DONE) {
-		report(&im);
-	}
+	if (status == CTL_DONE)
+		status = finish(&im, &e) < 0 ? command_fail(g, &e) :
+					       report(&im);
 	config_release(&im.ours);
 	buf_release(&im.config);
 	buf_release(&im.machines);

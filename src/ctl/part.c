@@ -83,9 +83,10 @@ static int find_names(struct part *p, int dirfd, const char *image,
 		p->next = NULL;
 	if (asprintf(&p->note, ".%s.part.url", image) < 0)
 		p->note = NULL;
-	return p->name && p->next && p->note ?
-		       0 :
-		       err_set(e, ERR_SYSTEM, "no memory");
+	if (p->name && p->next && p->note)
+		return 0;
+	err_set(e, ERR_SYSTEM, "no memory");
+	return -1;
 }
 
 int part_open(int dirfd, const char *image, const char *url, struct part *ret,
@@ -163,6 +164,15 @@ void part_clear(struct part *p)
 	(void)unlinkat(p->dirfd, p->next, 0);
 	(void)unlinkat(p->dirfd, p->name, 0);
 	(void)unlinkat(p->dirfd, p->note, 0);
+}
+
+void part_forget(int dirfd, const char *image)
+{
+	AUTO_PART struct part p = PART_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (find_names(&p, dirfd, image, &ignored) == 0)
+		part_clear(&p);
 }
 
 void part_release(struct part *p)

@@ -55,6 +55,9 @@ void part_drop(struct part *p);
  * its note, and what there is of another url. */
 void part_clear(struct part *p);
 
+/* Remove whatever parts of `image` there are. */
+void part_forget(int dirfd, const char *image);
+
 /* Close and free; removes nothing. */
 void part_release(struct part *p);
 

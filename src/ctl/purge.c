@@ -5,31 +5,38 @@
 #include "ctl/service_store.h"
 #include "run/purge.h"
 
-int ctl_purge(const struct config *c, int argc, char **argv)
+static void tell(const struct purge_result *r)
+{
+	if (r->failed || r->removed || r->overlays || r->files)
+		printf("purged: %zu sessions without an owner, %zu records, "
+		       "%zu overlays, %zu other files\n",
+		       r->failed, r->removed, r->overlays, r->files);
+}
+
+static json_t *value_of(const struct purge_result *r)
+{
+	return json_pack("{sI sI sI sI}", "ownerless", (json_int_t)r->failed,
+			 "records", (json_int_t)r->removed, "overlays",
+			 (json_int_t)r->overlays, "files",
+			 (json_int_t)r->files);
+}
+
+int ctl_purge(const struct config *c, const struct given *g)
 {
 	AUTO_STORE struct store store = STORE_INIT;
 	struct purge_result r = { 0 };
 	struct err e = ERR_INIT;
-	int failed = 0;
+	int status = CTL_DONE;
 
-	if (argc > 1) {
-		fprintf(stderr, "qwdctl purge: %s: there are no arguments\n",
-			argv[1]);
-		return CTL_USAGE;
-	}
 	/* As root perhaps, which the store is opened without. */
 	catalogue_clean(c);
-	if (service_store_open(c, &store, &e) < 0) {
-		fprintf(stderr, "qwdctl purge: %s\n", e.msg);
+	if (service_store_open(c, &store, &e) < 0)
+		return command_fail(g, &e);
+	if (purge_everything(&store, &r, &e) < 0)
+		status = command_fail(g, &e);
+	if (g->json && command_print_json(g, value_of(&r)) != CTL_DONE)
 		return CTL_FAILED;
-	}
-	if (purge_everything(&store, &r, &e) < 0) {
-		fprintf(stderr, "qwdctl purge: %s\n", e.msg);
-		failed = 1;
-	}
-	if (r.failed || r.removed || r.overlays || r.files)
-		printf("purged: %zu sessions without an owner, %zu records, "
-		       "%zu overlays, %zu other files\n",
-		       r.failed, r.removed, r.overlays, r.files);
-	return failed ? CTL_FAILED : CTL_DONE;
+	if (!g->json && !g->quiet)
+		tell(&r);
+	return status;
 }

@@ -1,17 +1,15 @@
-/*
- * The catalogue made anew, and told.
- */
+/* What changes machines ends with. */
 #ifndef QWD_CTL_REFRESH_H
 #define QWD_CTL_REFRESH_H
 
-#include "conf/options.h"
+#include "ctl/command.h"
 
 /*
- * catalogue_refresh(), then a line for each machine of machines.conf on
- * standard output: what it is, why it is refused, or how to get it.  Returns
- * CTL_DONE also when machines are refused, CTL_FAILED with a complaint if the
- * catalogue could not be made.
+ * Examine the images, write the catalogue (unless g->dry_run) and tell of each
+ * machine, as g->quiet and g->json say.  CTL_DONE, or CTL_FAILED with a
+ * complaint.
  */
-MUST_CHECK int refresh_and_print(const struct config *c);
+MUST_CHECK int refresh_and_print(const struct config *c,
+				 const struct given *g);
 
 #endif

@@ -24,55 +24,20 @@ struct report {
 	struct table table;
 };
 
-static int usage(const char *what)
+static int read_arguments(const struct given *g, struct report *r)
 {
-	fprintf(stderr,
-		"qwdctl report: %s\n"
-		"Usage: qwdctl report [--since=DAY] [--until=DAY] "
-		"[--user=NAME] [--json]\n",
-		what);
-	return CTL_USAGE;
-}
+	const char *since = given_value(g, "since");
+	const char *until = given_value(g, "until");
 
-/* The value of --NAME=VALUE or --NAME VALUE; NULL if it is another option. */
-static const char *value_of(const char *name, int argc, char **argv, int *i)
-{
-	const char *arg = argv[*i];
-	size_t len = strlen(name);
-
-	if (!arg || strncmp(arg, name, len) != 0)
-		return NULL;
-	if (arg[len] == '=')
-		return arg + len + 1;
-	if (arg[len] || *i + 1 >= argc)
-		return NULL;
-	return argv[++*i];
-}
-
-static int read_arguments(int argc, char **argv, struct report *r)
-{
-	for (int i = 1; i < argc; i++) {
-		const char *value;
-
-		if (strcmp(argv[i], "--json") == 0) {
-			r->json = true;
-		} else if ((value = value_of("--since", argc, argv, &i))) {
-			if (!clock_read(value, &r->since))
-				return usage("a day is as in 2026-11-25");
-		} else if ((value = value_of("--until", argc, argv, &i))) {
-			if (!clock_read(value, &r->until))
-				return usage("a day is as in 2026-11-25");
-			if (strlen(value) == strlen("2026-11-25"))
-				r->until += DAY_S;
-		} else if ((value = value_of("--user", argc, argv, &i))) {
-			if (!session_user_ok(value))
-				return usage("no user can have this name");
-			r->user = value;
-		} else {
-			return usage("there are only --since, --until, --user, "
-				     "each with a value, and --json");
-		}
-	}
+	r->json = g->json;
+	r->user = given_value(g, "user");
+	if ((since && !clock_read(since, &r->since)) ||
+	    (until && !clock_read(until, &r->until)))
+		return command_usage(g->command, "a day is as in 2026-11-25");
+	if (until && strlen(until) == strlen("2026-11-25"))
+		r->until += DAY_S;
+	if (r->user && !session_user_ok(r->user))
+		return command_usage(g->command, "no user can have this name");
 	return CTL_DONE;
 }
 
@@ -134,18 +99,10 @@ static int take_line(const struct history_line *line, void *arg, struct err *e)
 
 /* ---- Output ---- */
 
-static int print_json(const struct report *r, size_t damaged)
+static json_t *value_of(const struct report *r, size_t damaged)
 {
-	AUTO_JSON json_t *value =
-		json_pack("{sO sO sI}", "sessions", r->sessions, "users",
-			  r->users, "damaged", (json_int_t)damaged);
-
-	if (value && json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) ==
-			     0 &&
-	    putchar('\n') != EOF && fflush(stdout) == 0)
-		return CTL_DONE;
-	fprintf(stderr, "qwdctl report: cannot print\n");
-	return CTL_FAILED;
+	return json_pack("{sO sO sI}", "sessions", r->sessions, "users",
+			 r->users, "damaged", (json_int_t)damaged);
 }
 
 static void print_users(const struct report *r)
@@ -197,7 +154,7 @@ static int gather(const struct config *c, struct report *r, size_t *damaged,
 	return history_read(c, take_line, r, damaged, e);
 }
 
-int ctl_report(const struct config *c, int argc, char **argv)
+int ctl_report(const struct config *c, const struct given *g)
 {
 	static const char *const titles[] = {
 		"ENDED", "USER",   "MACHINE", "LIFE",
@@ -205,7 +162,7 @@ int ctl_report(const struct config *c, int argc, char **argv)
 	};
 	struct report r = { .until = INT64_MAX,
 			    .table = { .columns = ARRAY_LEN(titles) } };
-	int status = read_arguments(argc, argv, &r);
+	int status = read_arguments(g, &r);
 	struct err e = ERR_INIT;
 	size_t damaged = 0;
 
@@ -216,11 +173,11 @@ int ctl_report(const struct config *c, int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_LEN(titles); i++)
 		table_add(&r.table, titles[i]);
 	if (gather(c, &r, &damaged, &e) < 0) {
-		fprintf(stderr, "qwdctl report: %s\n", e.msg);
-		status = CTL_FAILED;
+		status = command_fail(g, &e);
 	} else {
-		status = r.json ? print_json(&r, damaged) :
-				  print_text(&r, damaged);
+		status = g->json ? command_print_json(g,
+						      value_of(&r, damaged)) :
+				   print_text(&r, damaged);
 	}
 	table_release(&r.table);
 	json_decref(r.sessions);

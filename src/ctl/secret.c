@@ -44,28 +44,26 @@ static int make(const char *path, const struct check *k, struct err *e)
 	return 0;
 }
 
-int ctl_secret(const struct config *c, int argc, char **argv)
+int ctl_secret(const struct config *c, const struct given *g)
 {
 	AUTO_SECRET struct secret secret = { .key = { 0 } };
 	struct check k = { .config = c };
+	const char *said = "made";
 	struct err e = ERR_INIT;
 	struct stat st;
 
-	if (argc > 1) {
-		fprintf(stderr, "qwdctl secret: %s: there are no arguments\n",
-			argv[1]);
-		return CTL_USAGE;
-	}
 	check_find_user(&k);
 	if (lstat(c->service_secret, &st) == 0) {
-		printf("%s is there\n", c->service_secret);
-		return CTL_DONE;
+		if (!g->quiet)
+			printf("%s is there\n", c->service_secret);
+		return CTL_DONE; /* as wished */
 	}
-	if (make(c->service_secret, &k, &e) < 0 ||
-	    (geteuid() == k.user && secret_read(c, &secret, &e) < 0)) {
-		fprintf(stderr, "qwdctl secret: %s\n", e.msg);
-		return CTL_FAILED;
-	}
-	printf("made %s\n", c->service_secret);
+	if (g->dry_run)
+		said = "would make";
+	else if (make(c->service_secret, &k, &e) < 0 ||
+		 (geteuid() == k.user && secret_read(c, &secret, &e) < 0))
+		return command_fail(g, &e);
+	if (!g->quiet)
+		printf("%s %s\n", said, c->service_secret);
 	return CTL_DONE;
 }

@@ -13,6 +13,7 @@
 #include "ctl/service_store.h"
 #include "run/control.h"
 #include "sys/child.h"
+#include "sys/json.h"
 
 enum {
 	COUNT_MAX = 100,
@@ -23,11 +24,10 @@ enum {
 };
 
 struct order {
+	const struct given *given;
 	const char *machine;
 	char *file; /* name of a file that was given by its path; else NULL */
 	long long count;
-	bool keep;
-	bool quiet;
 	struct argv options; /* --name=value, for the program */
 };
 
@@ -36,49 +36,32 @@ struct started {
 	char names[COUNT_MAX][SESSION_NAME_SIZE];
 	bool over[COUNT_MAX];
 	size_t count;
+	json_t *told; /* with --json: [{"name", "url"}] */
 };
 
-static int usage(const char *what)
+static int read_arguments(const struct given *g, struct order *o)
 {
-	fprintf(stderr,
-		"qwdctl start: %s\n"
-		"Usage: qwdctl start MACHINE|FILE [--OPTION=VALUE...] "
-		"[--count=N] [--keep] [--quiet]\n",
-		what);
-	return CTL_USAGE;
-}
+	const char *count = given_value(g, "count");
 
-static int read_arguments(int argc, char **argv, struct order *o)
-{
-	static const char count[] = "--count=";
-
+	o->given = g;
 	o->count = 1;
-	for (int i = 1; i < argc; i++) {
-		const char *arg = argv[i];
-
-		/* The Perl program's users write the number as a word. */
-		if (strcmp(arg, "--count") == 0 && i + 1 < argc) {
-			if (!text_long(argv[++i], 1, COUNT_MAX, &o->count))
-				return usage("--count is a number from 1 to "
-					     "100");
-		} else if (text_starts(arg, count)) {
-			if (!text_long(arg + strlen(count), 1, COUNT_MAX,
-				       &o->count))
-				return usage("--count is a number from 1 to "
-					     "100");
-		} else if (strcmp(arg, "--keep") == 0) {
-			o->keep = true;
-		} else if (strcmp(arg, "--quiet") == 0) {
-			o->quiet = true;
-		} else if (text_starts(arg, "--") && strchr(arg, '=')) {
-			argv_add(&o->options, arg);
-		} else if (arg[0] == '-' || o->machine) {
-			return usage("name one machine, or one file");
-		} else {
-			o->machine = arg;
-		}
+	if (count && !text_long(count, 1, COUNT_MAX, &o->count))
+		return command_usage(g->command,
+				     "--count is a number from 1 to %d",
+				     COUNT_MAX);
+	for (size_t i = 0; i < g->count; i++) {
+		if (text_starts(g->words[i], "--"))
+			argv_add(&o->options, g->words[i]);
+		else if (o->machine)
+			return command_usage(g->command, "%s",
+					     g->command->wanted);
+		else
+			o->machine = g->words[i];
 	}
-	return o->machine ? CTL_DONE : usage("name a machine, or a file");
+	if (o->machine)
+		return CTL_DONE;
+	command_usage(g->command, "%s", g->command->wanted);
+	return CTL_USAGE;
 }
 
 /* A file by its path, where it is no machine of ours. */
@@ -113,20 +96,29 @@ static int resolve(const struct config *c, struct order *o, struct err *e)
 	return 0;
 }
 
-/* "Session: NAME" of what the program prints; the rest is for the user. */
-static void take_answer(char *text, bool quiet, struct started *s)
+/* "Session: NAME" and "URL: ADDRESS" of what the program prints; the rest is
+ * for the user. */
+static void take_answer(const struct given *g, char *text, struct started *s)
 {
 	static const char session[] = "Session: ";
+	static const char url[] = "URL: ";
+	const char *name = "";
 	char *line;
 
 	while ((line = strsep(&text, "\n")) != NULL) {
 		if (text_starts(line, session) && s->count < COUNT_MAX &&
-		    session_name_ok(line + strlen(session)))
+		    session_name_ok(line + strlen(session))) {
+			name = line + strlen(session);
 			snprintf(s->names[s->count++], SESSION_NAME_SIZE, "%s",
-				 line + strlen(session));
+				 name);
+		}
+		if (g->json && text_starts(line, url))
+			json_array_append_new(
+				s->told, json_pack("{ss ss}", "name", name,
+						   "url", line + strlen(url)));
 		/* We follow it, and say how to stop it. */
-		if (*line && !text_starts(line, "Stop it with") &&
-		    (!quiet || text_starts(line, "URL: ")))
+		if (!g->json && *line && !text_starts(line, "Stop it with") &&
+		    (!g->quiet || text_starts(line, url)))
 			printf("%s\n", line);
 	}
 	fflush(stdout);
@@ -156,7 +148,7 @@ static int start_one(const struct config *c, const struct order *o,
 	if (child_run(&child, NULL, &out, &err, START_MS, &status, e) < 0)
 		return -1;
 	if (out.len)
-		take_answer(out.data, o->quiet, s);
+		take_answer(o->given, out.data, s);
 	if (status == 0)
 		return 0;
 	return err_set(e, ERR_CONFLICT, "%.400s",
@@ -179,7 +171,8 @@ static int open_signals(void)
 }
 
 /* Tell of those that are over; true if all are. */
-static bool look(const struct store *st, struct started *s)
+static bool look(const struct store *st, const struct given *g,
+		 struct started *s)
 {
 	bool all = true;
 
@@ -195,7 +188,7 @@ static bool look(const struct store *st, struct started *s)
 		}
 		s->over[i] = session_is_final(&now);
 		all = all && s->over[i];
-		if (s->over[i])
+		if (s->over[i] && !g->json)
 			printf("%s: %s: %s\n", now.name,
 			       session_state_name(now.state), now.reason);
 		fflush(stdout);
@@ -218,13 +211,14 @@ static void stop_all(const struct store *st, const struct started *s)
 }
 
 /* Until all are over; a signal ends them first. */
-static void follow(const struct store *st, struct started *s, int signals)
+static void follow(const struct store *st, const struct given *g,
+		   struct started *s, int signals)
 {
 	struct pollfd p = { .fd = signals, .events = POLLIN };
 	bool stopped = false;
 	int looks = 0;
 
-	while (!look(st, s) && looks < END_LOOKS) {
+	while (!look(st, g, s) && looks < END_LOOKS) {
 		struct signalfd_siginfo info;
 
 		if (stopped)
@@ -237,55 +231,81 @@ static void follow(const struct store *st, struct started *s, int signals)
 	}
 }
 
-static int start_all(const struct config *c, const struct order *o,
-		     struct store *st)
+/* What was started, and how it ends. */
+static int tell(const struct given *g, const struct started *s)
 {
-	struct started *s = calloc(1, sizeof(*s));
+	if (g->json)
+		return command_print_json(g, json_pack("{sO}", "sessions",
+						       s->told));
+	if (g->quiet || !s->count)
+		return CTL_DONE;
+	if (!given_has(g, "keep"))
+		printf("Ctrl-C ends %s.\n", s->count == 1 ? "it" : "them");
+	else
+		for (size_t i = 0; i < s->count; i++)
+			printf("Stop it with: qwdctl stop %s\n", s->names[i]);
+	return fflush(stdout) == EOF ? CTL_FAILED : CTL_DONE;
+}
+
+static int start_all(const struct config *c, const struct order *o,
+		     const struct store *st, struct started *s)
+{
 	AUTO_CLOSE int signals = open_signals();
+	const struct given *g = o->given;
 	struct err e = ERR_INIT;
 	int status = CTL_DONE;
 
-	if (!s || signals < 0) {
-		fprintf(stderr, "qwdctl start: no memory\n");
-		free(s);
-		return CTL_FAILED;
+	if (signals < 0) {
+		err_sys(&e, "signalfd");
+		return command_fail(g, &e);
 	}
-	for (long long i = 0; i < o->count && status == CTL_DONE; i++) {
-		if (start_one(c, o, s, &e) < 0) {
-			fprintf(stderr, "qwdctl start: %s\n", e.msg);
-			status = CTL_FAILED;
-		}
-	}
-	if (s->count && o->keep) {
-		if (!o->quiet)
-			for (size_t i = 0; i < s->count; i++)
-				printf("Stop it with: qwdctl stop %s\n",
-				       s->names[i]);
-	} else if (s->count) {
-		if (!o->quiet)
-			printf("Ctrl-C ends %s.\n",
-			       s->count == 1 ? "it" : "them");
-		fflush(stdout);
-		follow(st, s, signals);
-	}
-	free(s);
+	for (long long i = 0; i < o->count && status == CTL_DONE; i++)
+		if (start_one(c, o, s, &e) < 0)
+			status = command_fail(g, &e);
+	if (tell(g, s) != CTL_DONE)
+		status = CTL_FAILED;
+	if (s->count && !given_has(g, "keep"))
+		follow(st, g, s, signals);
 	return status;
 }
 
-int ctl_start(const struct config *c, int argc, char **argv)
+static int start(const struct config *c, const struct order *o,
+		 const struct store *st)
+{
+	AUTO_FREE struct started *s = calloc(1, sizeof(*s));
+	AUTO_JSON json_t *told = json_array();
+	struct err e = ERR_INIT;
+
+	if (o->given->dry_run) {
+		if (!o->given->quiet && !o->given->json)
+			printf("would start %lld of %s\n", o->count,
+			       o->machine);
+		return o->given->json ?
+			       command_print_json(o->given,
+						  json_pack("{sO}", "sessions",
+							    told)) :
+			       CTL_DONE;
+	}
+	if (!s || !told) {
+		err_set(&e, ERR_SYSTEM, "no memory");
+		return command_fail(o->given, &e);
+	}
+	s->told = told;
+	return start_all(c, o, st, s);
+}
+
+int ctl_start(const struct config *c, const struct given *g)
 {
 	AUTO_STORE struct store st = STORE_INIT;
 	struct order o = { .machine = NULL };
 	struct err e = ERR_INIT;
-	int status = read_arguments(argc, argv, &o);
+	int status = read_arguments(g, &o);
 
 	if (status == CTL_DONE && (resolve(c, &o, &e) < 0 ||
-				   service_store_open(c, &st, &e) < 0)) {
-		fprintf(stderr, "qwdctl start: %s\n", e.msg);
-		status = CTL_FAILED;
-	} else if (status == CTL_DONE) {
-		status = start_all(c, &o, &st);
-	}
+				   service_store_open(c, &st, &e) < 0))
+		status = command_fail(g, &e);
+	else if (status == CTL_DONE)
+		status = start(c, &o, &st);
 	argv_release(&o.options);
 	free(o.file);
 	return status;

@@ -69,21 +69,11 @@ static json_t *machines_value(const struct catalogue *catalogue)
 	return NULL;
 }
 
-static int print_json(const struct status *s)
+static json_t *value_of(const struct status *s)
 {
-	AUTO_JSON json_t *value =
-		json_pack("{sO so so}", "host", s->host, "sessions",
-			  listing_sessions(s->config, &s->sessions, NULL),
-			  "machines", machines_value(&s->catalogue));
-	int failed = !value || json_dumpf(value, stdout,
-					  JSON_INDENT(2) |
-						  JSON_REAL_PRECISION(10)) < 0;
-
-	if (failed || putchar('\n') == EOF || fflush(stdout) == EOF) {
-		fprintf(stderr, "qwdctl: cannot print the status\n");
-		return CTL_FAILED;
-	}
-	return CTL_DONE;
+	return json_pack("{sO so so}", "host", s->host, "sessions",
+			 listing_sessions(s->config, &s->sessions, NULL),
+			 "machines", machines_value(&s->catalogue));
 }
 
 /* ---- For people ---- */
@@ -188,23 +178,16 @@ static void print_sessions(const struct session_list *sessions)
 	table_print(&t, 2, stdout);
 }
 
-int ctl_status(const struct config *c, int argc, char **argv)
+int ctl_status(const struct config *c, const struct given *g)
 {
 	struct status s = { .store = STORE_INIT };
-	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
 	struct err e = ERR_INIT;
 	int status = CTL_DONE;
 
-	if (argc > 1 && !json) {
-		fprintf(stderr, "qwdctl status: %s: there is only --json\n",
-			argv[argc - 1]);
-		return CTL_USAGE;
-	}
 	if (gather(c, &s, &e) < 0) {
-		fprintf(stderr, "qwdctl status: %s\n", e.msg);
-		status = CTL_FAILED;
-	} else if (json) {
-		status = print_json(&s);
+		status = command_fail(g, &e);
+	} else if (g->json) {
+		status = command_print_json(g, value_of(&s));
 	} else {
 		print_config(&s);
 		print_host(&s);

@@ -13,7 +13,7 @@
 #include <signal.h>
 
 #include "base/err.h"
-#include "conf/options.h"
+#include "ctl/command.h"
 
 enum packing {
 	PACKED_NOT,
@@ -59,7 +59,6 @@ MUST_CHECK int unpack_flatten(const struct unpack_disk *disk, int to,
 
 /* The command `unpack-worker KIND MAX`, for unpack_file() only: standard input
  * to standard output. */
-MUST_CHECK int ctl_unpack_worker(const struct config *c, int argc,
-				 char **argv);
+command_run ctl_unpack_worker;
 
 #endif

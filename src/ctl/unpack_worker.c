@@ -78,7 +78,7 @@ static int copy(struct archive *a, long long max)
 	return UNPACK_DONE;
 }
 
-int ctl_unpack_worker(const struct config *c, int argc, char **argv)
+int ctl_unpack_worker(const struct config *c, const struct given *g)
 {
 	struct archive *a;
 	long long max;
@@ -86,9 +86,9 @@ int ctl_unpack_worker(const struct config *c, int argc, char **argv)
 	bool ova;
 
 	(void)c;
-	if (argc != 3 || !text_long(argv[2], 0, 1LL << 60, &max))
+	if (!text_long(g->words[1], 0, 1LL << 60, &max))
 		return CTL_USAGE;
-	ova = strcmp(argv[1], "ova") == 0;
+	ova = strcmp(g->words[0], "ova") == 0;
 	a = open_archive(ova);
 	if (!a)
 		return complain("it is no such file");

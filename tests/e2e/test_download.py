@@ -158,6 +158,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.hanging.set()
         self.server.over.wait(60)
 
+    def page_pauses(self, _):
+        self.body(DISK[:512 * 1024], length=len(DISK))
+        self.server.hanging.set()
+        self.server.over.wait(60)
+        self.wfile.write(DISK[512 * 1024:])
+
+    def page_longer(self, _):
+        """Says that it is shorter than what it sends."""
+        self.body(DISK, length=len(DISK) // 2)
+
     def page_drips(self, _):
         self.body(b"", length=len(DISK))
         while not self.server.over.wait(1):
@@ -372,10 +382,27 @@ class Good(Download):
         self.offer(disk_raw=(self.server.url("chain/5"), SHA))
         self.assertEqual(self.download().status, 0)
 
-    def test_http_without_a_sum_is_warned_of(self):
-        self.offer(disk_raw=self.server.url("disk"))
-        self.assertIn("disk.raw: warning: http without a sha256",
-                      self.download().err)
+    def test_http_without_a_sum_is_for_the_insecure(self):
+        """SR30, P31."""
+        self.extra = f"service_proxy = {self.server.url('')}\n"
+        for url in ("http://images.lab.example/disk", "http://127.0.0.1.example/disk",
+                    "http://localhost@images.lab.example/disk"):
+            self.offer(disk_raw=url)
+            result = self.download()
+            self.assertEqual(result.status, 1)
+            self.assertIn("disk.raw: is not fetched by http without a sha256, since whoever is "
+                          "between could change it: give its sha256, or say --insecure\n"
+                          if "@" not in url else "must not hold a user name", result.err)
+            self.assertEqual(self.server.requests, [])
+        self.offer(disk_raw="http://images.lab.example/disk")
+        self.assertEqual(self.download("--insecure").status, 0)
+        # A list that comes the same way protects nothing.
+        self.server.sums["/SHA256SUMS"] = f"{SHA}  disk\n"
+        self.assertEqual(self.download("--force").status, 1)
+        # From this host itself, and with a mirror that is better.
+        self.extra = ""
+        self.offer(disk_raw="http://images.lab.example/disk " + self.server.url("disk"))
+        self.assertEqual(self.download("--force").status, 0)
 
     def test_the_configured_proxy_is_used(self):
         self.offer(disk_raw=("http://images.lab.example/disk", SHA))
@@ -437,6 +464,46 @@ class Bad(Download):
             self.machines))
         self.assertEqual(result.status, 1)
         self.assertIn("disk.raw: the disk is full\n", result.err)
+
+    def test_a_disk_that_fills_in_the_middle_is_told(self):
+        self.offer(disk_raw=(self.server.url("pauses"), SHA))
+        self.machines.mkdir()
+        process = subprocess.Popen(
+            ["bwrap", "--dev-bind", "/", "/", "--size", "110000000", "--tmpfs", self.machines,
+             *self.argv()], env=self.environment, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        self.assertTrue(self.server.hanging.wait(20))
+        # The other end of its mount namespace.
+        inner = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        disk = pathlib.Path(f"/proc/{inner.split()[0]}/root{self.machines}")
+        with contextlib.suppress(OSError), open(disk / "filler", "wb", buffering=0) as f:
+            while True:
+                f.write(bytes(1 << 20))
+        with contextlib.suppress(OSError), open(disk / "filler2", "wb", buffering=0) as f:
+            while True:
+                f.write(bytes(4096))
+        self.server.over.set()
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 1, out)
+        self.assertIn("qwdctl download: disk.raw: cannot write: No space left on device\n", err)
+
+    def test_more_than_was_announced_is_left_out_and_found_by_the_sum(self):
+        half = hashlib.sha256(DISK[:len(DISK) // 2]).hexdigest()
+        self.refused("longer", f"is not the wanted file: its sha256 is {half}\n", sha=SHA)
+
+    def test_who_has_no_right_is_told(self):
+        self.offer(disk_raw=(self.server.url("disk"), SHA))
+        self.machines.mkdir()
+        for path in self.dir, self.machines:
+            path.chmod(0o755)
+        result = self.download(under=("setpriv", "--reuid=65534", "--regid=65534",
+                                      "--clear-groups"))
+        self.assertEqual(result.status, 1)
+        self.assertIn("qwdctl download: disk.raw: cannot make .disk.raw.part.next: Permission "
+                      "denied\n", result.err)
+        self.assertEqual(list(self.machines.iterdir()), [])
+        self.assertEqual(self.server.requests, [])
 
     def test_an_http_error_is_told(self):
         self.refused("not-found", "cannot be fetched: The requested URL "
@@ -607,6 +674,61 @@ class Interrupted(Download):
         self.assertEqual(result.status, 1)
         self.assertIn("qwdctl download: another download is running",
                       result.err)
+
+
+class AtAnyTime(Download):
+    """RR14: Ctrl-C, and SIGKILL while something is unpacked, at each system
+    call that changes something, or a sample of them; then the image is the old one or the new one, and the next
+    download makes it the new one."""
+
+    CALLS = "rename,renameat,renameat2,unlinkat,fsync,ftruncate,fchmod,utimensat,linkat,flock"
+
+    def interrupted(self, name, call, count):
+        """One download with the signal at the count-th such call; False if
+        there are not so many."""
+        shutil.rmtree(self.machines, ignore_errors=True)
+        self.machines.mkdir()
+        (self.machines / "disk.raw").write_bytes(OTHER)
+        (self.machines / "disk.raw").chmod(0o644)
+        log = self.dir / "strace"
+        result = self.download(under=(
+            "strace", "-f", "-qq", "-o", log, "-e", f"trace={call}", "-e",
+            f"inject={call}:signal={name}:when={count}"))
+        if f"--- {name} " not in log.read_text() and "killed by" not in log.read_text():
+            self.assertEqual(result.status, 0, result.err)
+            return False
+        self.assertIn(result.status, (0, 1) if name == "SIGINT" else (-9, 137, 0))
+        self.assertIn((self.machines / "disk.raw").read_bytes(), (OTHER, DISK))
+        if name == "SIGINT":
+            self.assertLessEqual(set(self.files()), {"disk.raw", ".disk.raw.part"})
+        result = self.download()
+        self.assertEqual(result.status, 0, result.err)
+        self.assertEqual((self.machines / "disk.raw").read_bytes(), DISK)
+        self.assertEqual([p.name for p in self.machines.iterdir()
+                          if p.name not in ("disk.raw", ".disk.raw.url")], [])
+        return True
+
+    def all_of(self, signals, step):
+        hit = 0
+        for name in signals:
+            for call in self.CALLS.split(","):
+                for count in range(1, 40, step):
+                    with self.subTest(f"{name} {call} {count}"):
+                        if not self.interrupted(name, call, count):
+                            break
+                        hit += 1
+        return hit
+
+    def test_of_a_plain_image(self):
+        self.offer(disk_raw=(self.server.url("versions"), SHA))
+        self.assertGreater(self.all_of(("SIGINT",), 1 if LONG else 3), 5)
+
+    def test_of_a_packed_image(self):
+        packed = subprocess.run(["gzip", "-c"], input=DISK, capture_output=True,
+                                check=True).stdout
+        self.server.files["d.gz"] = packed
+        self.offer(disk_raw=(self.server.url("file/d.gz"), hashlib.sha256(packed).hexdigest()))
+        self.assertGreater(self.all_of(("SIGINT", "SIGKILL"), 1 if LONG else 4), 5)
 
 
 class GoesOn(Download):

@@ -76,8 +76,8 @@ class Add(Case):
         image = self.dir / "a.raw"
         image.write_bytes(DISK)
         rows = (
-            (2, "name a file, or a url"),
-            (2, "name one file", "x.raw", "y.raw"),
+            (2, "name one file, or one url"),
+            (2, "name one file, or one url", "x.raw", "y.raw"),
             (2, "the machine's name is a file name", image, "--name=../b.raw"),
             (1, "[a.raw] is there twice", image),
             (1, "text.qcow2: is named .qcow2 but holds no known header", text),
@@ -99,7 +99,7 @@ class Add(Case):
         self.assertEqual((self.dir / "machines/b.raw").read_bytes(), b"precious")
 
 
-class Edit(Case):
+class EditCase(Case):
     def editor(self, script):
         """An editor that does this to its file, $1."""
         path = self.dir / "editor"
@@ -107,6 +107,8 @@ class Edit(Case):
         path.chmod(0o755)
         return {"EDITOR": str(path)}
 
+
+class Edit(EditCase):
     def test_a_right_change_is_taken_with_the_files_mode(self):
         self.machines.chmod(0o640)
         done = self.run_ctl("edit", "machines", **self.editor(
@@ -180,9 +182,118 @@ class Edit(Case):
         self.assertTrue(self.config.is_symlink())
         self.assertIn("# more", real.read_text())
 
-    def test_only_these_two_can_be_edited(self):
-        self.assertEqual(self.run_ctl("edit", "passwd").returncode, 2)
-        self.assertEqual(self.run_ctl("edit").returncode, 2)
+    def test_only_these_can_be_edited(self):
+        for words in (), ("passwd",), ("config", "x"), ("web",), ("web", "a.html", "b.html"):
+            done = self.run_ctl("edit", *words)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertIn("\nUsage: qwdctl edit [--quiet] machines|config|web [PAGE]\n", done.stderr)
+
+
+class EditWeb(EditCase):
+    """The site's own pages."""
+
+    def setUp(self):
+        super().setUp()
+        self.shipped = TREE / "html/desktop"
+        self.site = self.dir / "site"
+        self.config.write_text(f"dir_service = {self.dir}\ndir_html = {TREE}/html\n"
+                               f"dir_html_site = {self.site}\n")
+
+    def edit(self, page, script):
+        return self.run_ctl("edit", "web", page, **self.editor(script))
+
+    def undo(self, done):
+        """As it is told."""
+        command = done.stdout.partition("Undo it with: ")[2].split()
+        self.assertTrue(command, done.stdout)
+        subprocess.run(command, check=True)
+
+    def test_the_shipped_page_becomes_the_sites_own(self):
+        done = self.edit("terms.html", "sed -i 's/<h1>/<h1>Our /' \"$1\"")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        own = self.site / "terms.html"
+        self.assertEqual(done.stdout, f"{own} is changed.\nUndo it with: rm {own}\n")
+        self.assertEqual(own.read_text(),
+                         (self.shipped / "terms.html").read_text().replace("<h1>", "<h1>Our "))
+        self.assertEqual(own.stat().st_mode & 0o777, 0o644)
+        self.assertEqual(os.listdir(self.site), ["terms.html"])
+        self.undo(done)
+        self.assertFalse(own.exists())
+
+    def test_a_page_of_the_sites_own_is_kept_when_it_is_changed(self):
+        self.site.mkdir()
+        own = self.site / "terms.html"
+        own.write_text("<p>ours</p>\n")
+        done = self.edit("terms.html", "grep -q ours \"$1\"; echo '<p>more</p>' >>\"$1\"")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(own.read_text(), "<p>ours</p>\n<p>more</p>\n")
+        self.undo(done)
+        self.assertEqual(own.read_text(), "<p>ours</p>\n")
+        self.assertEqual(os.listdir(self.site), ["terms.html"])
+
+    def test_what_the_check_refuses_is_not_taken(self):
+        self.site.mkdir()
+        own = self.site / "terms.html"
+        own.write_text("<p>ours</p>\n")
+        for text, why in (("{{#user}}", "terms.html:2: "),
+                          ("<p title={{user}}>", "terms.html:2: "),
+                          ("<p>{{no_such_name}}</p>", "no_such_name")):
+            with self.subTest(text):
+                done = self.edit("terms.html", f"echo '{text}' >>\"$1\"")
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertIn("qwdctl edit: nothing was changed: ", done.stderr)
+                self.assertIn(why, done.stderr)
+                self.assertEqual(own.read_text(), "<p>ours</p>\n")
+                self.assertEqual(os.listdir(self.site), ["terms.html"])
+
+    def test_a_part_is_checked_with_the_pages_that_include_it(self):
+        for text in "{{> no_such_part}}", "<p>{{no_such_name}}</p>":
+            done = self.edit("_foot.html", f"echo '{text}' >>\"$1\"")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("no_such_", done.stderr)
+            self.assertFalse(self.site.exists())
+        done = self.edit("_foot.html", "sed -i 's/<footer/<!-- ours --><footer/' \"$1\"")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("<!-- ours -->", (self.site / "_foot.html").read_text())
+        # A check agrees, once the service's user may look there.
+        self.dir.chmod(0o755)
+        self.assertIn(f"ok: the site's templates in {self.site}\n", self.run_ctl("check").stdout)
+
+    def test_styles_and_mails_can_be_edited(self):
+        for page, text in ("theme.css", "a { color: red; }"), ("mail_session.txt", "Bye."):
+            done = self.edit(page, f"echo '{text}' >>\"$1\"")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(text, (self.site / page).read_text())
+
+    def test_nothing_changed_leaves_nothing(self):
+        done = self.edit("index.html", "true")
+        self.assertEqual((done.returncode, done.stdout), (3, "Nothing was changed.\n"))
+        self.assertFalse(self.site.exists())
+
+    def test_an_editor_that_fails_changes_nothing(self):
+        done = self.edit("index.html", "echo x >\"$1\"; touch \"$1~\"; exit 3")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("the editor ended with status 3", done.stderr)
+        self.assertFalse(self.site.exists())
+
+    def test_there_is_no_other_page(self):
+        for page in "no.html", "../../etc/passwd", "assets/style.css", "../index.html":
+            done = self.edit(page, "true")
+            self.assertEqual(done.returncode, 1, page)
+            self.assertIn(f"qwdctl edit: there is no page {page}; 'qwdctl names pages' lists "
+                          "them\n", done.stderr)
+            self.assertFalse(self.site.exists())
+        pages = self.run_ctl("names", "pages").stdout.split()
+        self.assertEqual(sorted(pages), sorted(p.name for p in self.shipped.iterdir()
+                                               if p.is_file()))
+
+    def test_two_do_not_edit_at_once(self):
+        (self.site / ".edit").mkdir(parents=True)
+        (self.site / ".edit/index.html").write_text("theirs")
+        done = self.edit("index.html", "echo x >\"$1\"")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("somebody edits it already; if not, remove ", done.stderr)
+        self.assertEqual((self.site / ".edit/index.html").read_text(), "theirs")
 
 
 if __name__ == "__main__":

@@ -101,7 +101,11 @@ class Package(unittest.TestCase):
         self.assertEqual(kept, {f"/{name}" for name in files_below(self.tree) if name[:4] == "etc/"})
 
     def test_nothing_is_set_user_id_or_writable_before_its_user_is_there(self):
-        # P29: no local user replaces a master image, a program or a page.
+        # P29: no local user replaces a master image, a program or a page; the
+        # directories of images are root's (what systemd-tmpfiles makes).
+        made = (self.tree / "usr/lib/tmpfiles.d/qemu-web-desktop.conf").read_text()
+        for path, mode in ("", "0755"), ("/machines", "0755"):
+            self.assertRegex(made, rf"(?m)^d /var/lib/qemu-web-desktop{path} +{mode} root +root ")
         for name, (mode, owner) in self.listing.items():
             self.assertNotIn("s", mode.lower(), name)
             if not mode.startswith("l"):

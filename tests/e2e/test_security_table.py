@@ -43,6 +43,10 @@ class TheTable(unittest.TestCase):
         wanted = {f"SR{n}" for n in range(1, 20)} | {f"P{n}" for n in range(1, 24)} | {"P33"}
         self.assertEqual(wanted - rows, set())
 
+    def test_the_rows_of_downloads_and_the_package_are_all_there(self):
+        rows = set(re.findall(r"^\| (\w+) \|", TABLE, re.M))
+        self.assertEqual({"SR30", "SR31", "SR32", "P29", "P30", "P31", "P32"} - rows, set())
+
 
 class TheRowsOfCrashes(unittest.TestCase):
     def test_they_are_all_there(self):

@@ -125,17 +125,32 @@ class Completion(unittest.TestCase):
             self.assertEqual(self.bash(site, "download", "ti"), ["tiny.iso"])
             self.assertEqual(self.bash(site, "stop", name[:-3]), [name])
             self.assertEqual(self.bash(site, "stop", "x"), [])
-            self.assertEqual(self.bash(site, "edit", ""), ["machines", "config"])
+            self.assertEqual(self.bash(site, "edit", ""),
+                             ["--quiet", "machines", "config", "web"])
+            self.assertIn("index.html", self.bash(site, "edit", "web", ""))
+            self.assertEqual(self.bash(site, "help", "gpu_"), ["gpu_unlock"])
 
-    def test_every_command_that_help_names_is_known_to_both_shells(self):
-        text = subprocess.run([str(TREE / "bin/qwdctl"), "help"],
-                              capture_output=True, text=True, check=True).stdout
-        commands = re.findall(r"^  ([a-z][a-z_-]*) ", text, re.M)
-        without = {"refresh", "purge", "secret", "help", "version"}
-        for file in "qwdctl.bash", "_qwdctl":
-            known = (TREE / "etc/completion" / file).read_text()
-            for command in set(commands) - without:
-                self.assertRegex(known, rf"[ |]{command}[ |)]", file)
+    def test_the_options_of_every_command_are_completed(self):
+        with Site(refresh=False) as site:
+            def lines(*words):
+                return site.qwdctl(*words).stdout.split()
+
+            commands = lines("names", "commands")
+            self.assertEqual(self.bash(site, ""), commands)
+            for command in commands:
+                known = lines("names", "options", command)
+                self.assertEqual(self.bash(site, command, "--"), known, command)
+                usage = site.qwdctl("help", command).stdout
+                for option in known:
+                    self.assertIn(f"[{option}", usage)
+            # Also where the configuration is broken.
+            config = site.dir / "etc/config.conf"
+            text = config.read_text()
+            try:
+                config.write_text("junk\n")
+                self.assertEqual(self.bash(site, "stop", "--n"), ["--now"])
+            finally:
+                config.write_text(text)
 
     def test_zsh_reads_its_file(self):
         subprocess.run(["zsh", "-n", "etc/completion/_qwdctl"], cwd=TREE, check=True)
@@ -153,10 +168,10 @@ class Refused(unittest.TestCase):
         with Site() as site:
             (site.dir / "text.iso").write_text("no image")
             rows = (
-                (2, "name a machine, or a file"),
+                (2, "name one machine, or one file"),
                 (2, "name one machine", "tiny.iso", "tiny.iso"),
                 (2, "--count is a number", "tiny.iso", "--count=0"),
-                (2, "name one machine", "tiny.iso", "--fast"),
+                (2, "--fast: unknown option", "tiny.iso", "--fast"),
                 (1, "missing.iso is neither a machine", "missing.iso"),
                 (1, "cannot open /no/such.iso", "/no/such.iso"),
                 (1, "text.iso", str(site.dir / "text.iso")),

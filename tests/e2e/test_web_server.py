@@ -47,6 +47,24 @@ class Served:
             with self.subTest(path):
                 self.assertEqual(self.site.get(path).status, 404)
 
+    def test_no_image_is_served(self):
+        """P30, SR30: whoever has no login downloads no master, nor what else
+        the service keeps."""
+        image = self.site.machines_dir / "tiny.iso"
+        self.assertTrue(image.exists())
+        begin = image.read_bytes()[32768:34816]  # the first that is not empty
+        places = (HOME, CGI + "/", "/", "/machines/", "/qemu-web-desktop/assets/",
+                  "/qemu-web-desktop/display/")
+        names = ("tiny.iso", "machines/tiny.iso", "../machines/tiny.iso",
+                 "%2e%2e/lib/machines/tiny.iso", "machines.conf", "catalogue.json",
+                 "snapshots/", "secret")
+        for place in places:
+            for name in names:
+                with self.subTest(place + name):
+                    answer = self.site.get(place + name)
+                    self.assertIn(answer.status, (400, 403, 404))
+                    self.assertNotIn(begin, answer.body)
+
     def test_there_is_no_listing(self):
         for path in ("assets/", "display/", "display/core/", "display/app"):
             with self.subTest(path):
