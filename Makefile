@@ -211,8 +211,9 @@ build/guests/uefi.raw: $(wildcard $(GUESTS)/uefi.sh $(GUESTS)/lib.sh) \
 
 # ---- Tests ------------------------------------------------------------------
 
-.PHONY: packages packages-build packages-run packages-check
-packages-%:
+PACKAGES := $(addprefix packages-,build run guests check package)
+.PHONY: packages $(PACKAGES)
+$(PACKAGES): packages-%:
 	@tests/packages/install $*
 packages:
 	@tests/packages/install build run guests check
@@ -358,7 +359,7 @@ uninstall:
 DEB := $(BUILD)/deb
 
 .PHONY: deb
-deb:
+deb: packages-build packages-package
 	@tests/packages/deb '$(DEB)'
 
 # ---- Cleaning ---------------------------------------------------------------
