@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
 
@@ -114,7 +115,9 @@ static int flatten(const struct store *st, const struct session *s,
 	(void)unlink(path);
 	to = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		  0600);
-	if (to < 0)
+	/* Held, as long as it is being made: another service's purge may see
+	 * it (session/housekeeping.h). */
+	if (to < 0 || flock(to, LOCK_EX | LOCK_NB) < 0)
 		return err_sys(e, "cannot make %s", path);
 	result = open_disk(st, s, &disk, e);
 	if (result == 0)

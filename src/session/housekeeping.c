@@ -58,30 +58,44 @@ static bool is_old(const struct session *s)
 }
 
 /*
- * Remove an overlay that no owner holds: besides the session's lock the
- * overlay has one of its own (vm/overlay.h), since services with records of
- * their own may share a directory of overlays.
+ * Remove a disk that nobody holds: besides the session's lock an overlay has
+ * one of its own (vm/overlay.h), and what is captured has, since services with
+ * records of their own may share a directory of overlays.  Others may write to
+ * that, too (/tmp): what is not a file of ours is theirs.
  */
+static int remove_disk(int dirfd, const char *file, size_t *count,
+		       struct err *e)
+{
+	AUTO_CLOSE int fd = openat(dirfd, file,
+				   O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+					   O_CLOEXEC);
+	struct stat stat;
+
+	if (fd < 0) {
+		int saved = errno;
+
+		if (fstatat(dirfd, file, &stat, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    stat.st_uid != geteuid())
+			return 0;
+		errno = saved;
+		return err_sys(e, "cannot open %s", file);
+	}
+	if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) ||
+	    stat.st_uid != geteuid() || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return 0;
+	if (unlinkat(dirfd, file, 0) < 0 && errno != ENOENT)
+		return err_sys(e, "cannot remove %s", file);
+	++*count;
+	return 0;
+}
+
 static int remove_overlay(const struct store *st, const char *name,
 			  struct purge_result *ret, struct err *e)
 {
 	AUTO_FREE char *path = store_overlay_path(st, name);
-	AUTO_CLOSE int fd = -1;
-	struct stat stat;
 
-	if (!path)
-		return err_set(e, ERR_SYSTEM, "no memory");
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 0 :
-					 err_sys(e, "cannot open %s", path);
-	if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) ||
-	    stat.st_uid != geteuid() || flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return 0;
-	if (unlink(path) < 0 && errno != ENOENT)
-		return err_sys(e, "cannot remove %s", path);
-	ret->overlays++;
-	return 0;
+	return path ? remove_disk(AT_FDCWD, path, &ret->overlays, e) :
+		      err_set(e, ERR_SYSTEM, "no memory");
 }
 
 /* What is left of a session whose lock we hold, and its record that is there
@@ -223,13 +237,11 @@ static int visit_overlay(const struct store *st, int dirfd, const char *file,
 {
 	char name[SESSION_NAME_SIZE];
 
-	if (is_stray(st, file, STORE_CAPTURE, name) && is_our_name(st, name)) {
-		ret->files++;
-		return file_remove_tree(dirfd, file, e);
-	}
+	if (is_stray(st, file, STORE_CAPTURE, name) && is_our_name(st, name))
+		return remove_disk(dirfd, file, &ret->files, e);
 	if (!is_stray(st, file, ".qcow2", name) || !is_our_name(st, name))
 		return 0;
-	return remove_overlay(st, name, ret, e);
+	return remove_disk(dirfd, file, &ret->overlays, e);
 }
 
 /* A record that was set aside, for long enough that somebody could look. */

@@ -408,6 +408,40 @@ static void an_overlay_that_another_service_holds_stays(void **state)
 	assert_false(exists(snapshots, A ".qcow2"));
 }
 
+static void what_nobody_captures_any_more_is_removed(void **state)
+{
+	AUTO_CLOSE int held = -1;
+
+	(void)state;
+	touch(snapshots, A STORE_CAPTURE);
+	touch(snapshots, B STORE_CAPTURE);
+	held = openat(snapshots, B STORE_CAPTURE, O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(held, LOCK_EX | LOCK_NB), 0);
+	check_result(0, 0, 0, 1);
+	assert_false(exists(snapshots, A STORE_CAPTURE));
+	assert_true(exists(snapshots, B STORE_CAPTURE));
+}
+
+/* In /tmp anybody makes such a directory, and entries in it as fast as they
+ * are removed: whoever purges would never end, an owner among them. */
+static void a_directory_under_a_disks_name_is_not_entered(void **state)
+{
+	static const char *const names[] = { A STORE_CAPTURE, B ".qcow2" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		AUTO_CLOSE int dir = -1;
+
+		assert_int_equal(mkdirat(snapshots, names[i], 0700), 0);
+		dir = openat(snapshots, names[i],
+			     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		touch(dir, "inside");
+	}
+	check_result(0, 0, 0, 0);
+	assert_true(exists(snapshots, A STORE_CAPTURE "/inside"));
+	assert_true(exists(snapshots, B ".qcow2/inside"));
+}
+
 static void files_that_are_not_ours_stay(void **state)
 {
 	static const char *const in_snapshots[] = {
@@ -828,6 +862,8 @@ int main(void)
 		T(stray_overlays_of_ours_are_removed),
 		T(an_overlay_that_another_service_holds_stays),
 		T(files_that_are_not_ours_stay),
+		T(what_nobody_captures_any_more_is_removed),
+		T(a_directory_under_a_disks_name_is_not_entered),
 		T(a_linked_overlay_is_not_followed),
 		T(links_in_a_dead_sessions_directory_are_not_followed),
 		T(a_missing_dir_snapshots_is_nothing_to_do),
