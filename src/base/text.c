@@ -176,9 +176,33 @@ void text_make_printable(char *text)
 
 bool text_has_control(const char *text)
 {
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+	for (; *text; text++) {
+		const unsigned char *u = (const unsigned char *)text;
+
+		if (*u < 0x20 || *u == 0x7f ||
+		    (*u == 0xc2 && u[1] >= 0x80 && u[1] < 0xa0))
 			return true;
+	}
+	return false;
+}
+
+bool text_is_deceptive(const char *text)
+{
+	/* U+200B, U+200E, U+200F, U+2028 to U+202E, U+2060 to U+206F, U+FEFF */
+	for (; *text; text++) {
+		const unsigned char *u = (const unsigned char *)text;
+
+		if (*u == 0xef && u[1] == 0xbb && u[2] == 0xbf)
+			return true;
+		if (*u != 0xe2)
+			continue;
+		if (u[1] == 0x80 &&
+		    (u[2] == 0x8b || u[2] == 0x8e || u[2] == 0x8f ||
+		     (u[2] >= 0xa8 && u[2] <= 0xae)))
+			return true;
+		if (u[1] == 0x81 && u[2] >= 0xa0 && u[2] <= 0xaf)
+			return true;
+	}
 	return false;
 }
 

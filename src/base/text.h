@@ -33,8 +33,13 @@ bool text_only(const char *text, const char *also);
 /* True if `len` bytes are valid UTF-8 (RFC 3629) without NUL. */
 bool text_is_utf8(const char *bytes, size_t len);
 
-/* True if the text has a byte below 0x20 or 0x7f. */
+/* True if the text has a control character: a byte below 0x20, 0x7f, or one
+ * of C1 (U+0080 to U+009F), which terminals obey too, as UTF-8 has it. */
 bool text_has_control(const char *text);
+
+/* True if valid UTF-8 holds what is not seen, or turns the order of what comes
+ * behind: such a name would pass for another's. */
+bool text_is_deceptive(const char *text);
 
 /*
  * Make `text` fit for a terminal, in place: each byte of a control character

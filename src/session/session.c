@@ -57,7 +57,7 @@ bool session_user_ok(const char *user)
 	size_t len = strlen(user);
 
 	if (len < 1 || len >= SESSION_USER_SIZE || !text_is_utf8(user, len) ||
-	    text_has_control(user))
+	    text_has_control(user) || text_is_deceptive(user))
 		return false;
 	if (user[0] == '-' || user[0] == '.' || user[0] == ' ' ||
 	    user[len - 1] == ' ')

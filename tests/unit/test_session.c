@@ -460,6 +460,13 @@ static void user_names_are_those_of_real_logins(void **state)
 		{ "a\n", false },
 		{ "a\tb", false },
 		{ "a\177", false },
+		{ "a\302\23331m", false },	 /* U+009B, a terminal's CSI */
+		{ "ann\342\200\213", false }, /* ann, and a space of no width */
+		{ "\342\200\256nna", false }, /* written from right to left */
+		{ "a\342\201\246b", false },
+		{ "\357\273\277ann", false },
+		{ "a\342\200\231b", true },	 /* a quotation mark */
+		{ "a\342\202\254b", true },
 		{ "a\r\nBcc: b", false },
 		{ "\377", false },
 		{ "a\300\257", false },	    /* overlong '/' */

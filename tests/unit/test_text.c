@@ -238,6 +238,12 @@ static void control_bytes_are_those_below_a_blank_and_delete(void **state)
 
 		assert_int_equal(text_has_control(text), c < 0x20 || c == 0x7f);
 	}
+	for (int c = 0x80; c < 0xc0; c++) {
+		const char text[] = { 'x', '\xc2', (char)c, 'x', '\0' };
+
+		assert_int_equal(text_has_control(text), c < 0xa0);
+	}
+	assert_false(text_has_control("J\303\274rg \342\202\254"));
 }
 
 static void what_a_terminal_would_obey_is_made_printable(void **state)
