@@ -18,6 +18,7 @@ enum {
 	WATCH_MS = 10 * 1000, /* once the guest was seen */
 	FIRST_VIEWER_MS = 300 * 1000,
 	VIEWER_GRACE_MS = 30 * 1000,
+	COMPLAINTS_MAX = 20,
 };
 
 /* Ids of our commands, which come back with QEMU's answers. */
@@ -52,12 +53,23 @@ void guest_on_info(struct owner *o)
 		guest_network_begin(o);
 }
 
+/* Into the log, unless there were many: a QEMU that a guest has taken over, or
+ * a guest's own driver, may give cause for as many as it likes. */
+static void complain(struct owner *o, const char *event, const char *message)
+{
+	if (o->complaints >= COMPLAINTS_MAX)
+		return;
+	if (++o->complaints == COMPLAINTS_MAX)
+		message = "the last that is logged of this QEMU";
+	log_event(event, "session", o->s.name, "message", message, NULL);
+}
+
 static void command(struct owner *o, const char *name, long long id)
 {
 	struct err e = ERR_INIT;
 
 	if (qmp_send(&o->qmp, name, id, &e) < 0)
-		log_error("qmp", &e);
+		complain(o, "qmp", e.msg);
 }
 
 /*
@@ -187,13 +199,13 @@ static void on_event(struct owner *o, const struct qmp_message *m)
 	} else if (strcmp(m->text, "VNC_DISCONNECTED") == 0 && o->s.oneshot) {
 		command(o, "query-vnc", ID_VIEWERS);
 	} else if (strcmp(m->text, "BLOCK_IO_ERROR") == 0) {
-		log_event("disk-error", "session", o->s.name, NULL);
+		complain(o, "disk-error", NULL);
 	}
 }
 
 static void on_refusal(struct owner *o, const struct qmp_message *m)
 {
-	log_event("qmp-error", "session", o->s.name, "message", m->text, NULL);
+	complain(o, "qmp-error", m->text);
 	if (m->id == QMP_ID_FREEZE)
 		freeze_answered(o, false);
 }

@@ -96,6 +96,7 @@ struct owner {
 
 	struct qmp qmp;
 	bool qmp_ready;
+	unsigned complaints; /* about QEMU, in the log */
 	bool kvm_suspect;  /* QEMU died with KVM; does it live without? */
 	bool started;	   /* `cont` was answered */
 	bool guest_off;	   /* the guest powered off by itself */

@@ -1,0 +1,102 @@
+/* src/run: what a QEMU that a guest has taken over can do to its owner. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "run/owner_state.h"
+
+enum { REPEAT = 5000 };
+
+/* An owner that has nothing but what a test gives it. */
+#define OWNER                                                                  \
+	{                                                                      \
+		.s = { .name = "svc-aaaaaaaaaaaaaaaaaaaa",                     \
+		       .state = SESSION_RUNNING },                             \
+		.signals = -1, .control = -1, .said = -1, .info = -1,          \
+		.network_ready = -1, .network_watch = -1, .vnc = -1,           \
+		.freezer = -1, .dir = -1, .inside_fd = -1,                     \
+		.clients = { -1, -1, -1, -1, -1, -1, -1, -1 },                 \
+		.qmp = QMP_INIT, .web = WEBSOCKIFY_INIT,                       \
+		.words = BUF_INIT(2 * OWNER_WORDS_MAX),                        \
+	}
+
+/* Standard error into memory; what it was before is returned. */
+static int catch_log(int *ret_memory)
+{
+	int before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+
+	*ret_memory = memfd_create("log", MFD_CLOEXEC);
+	assert_true(before >= 0 && *ret_memory >= 0);
+	assert_int_equal(dup2(*ret_memory, STDERR_FILENO), STDERR_FILENO);
+	return before;
+}
+
+static size_t lines_of(int memory)
+{
+	off_t size = lseek(memory, 0, SEEK_END);
+	size_t lines = 0;
+	char byte;
+
+	for (off_t i = 0; i < size; i++)
+		lines += pread(memory, &byte, 1, i) == 1 && byte == '\n';
+	return lines;
+}
+
+/* QEMU says `line` again and again; how many lines the log has then. */
+static size_t logged_after(const char *line)
+{
+	struct owner o = OWNER;
+	int memory;
+	int before;
+	int ends[2];
+	size_t lines;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				    ends),
+			 0);
+	o.qmp.fd = ends[0];
+	before = catch_log(&memory);
+	for (int i = 0; i < REPEAT; i++) {
+		if (send(ends[1], line, strlen(line), MSG_NOSIGNAL) < 0)
+			break; /* the owner has had enough of it */
+		if (o.qmp.fd >= 0)
+			guest_on_qmp(&o);
+	}
+	assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
+	close(before);
+	lines = lines_of(memory);
+	close(memory);
+	close(ends[1]);
+	qmp_release(&o.qmp);
+	return lines;
+}
+
+static void it_does_not_fill_the_log(void **state)
+{
+	static const char *const lines[] = {
+		"{\"error\": {\"desc\": \"no\"}, \"id\": 9}\n",
+		"{\"event\": \"BLOCK_IO_ERROR\", \"data\": {}}\n",
+		/* Each is answered, until nothing more goes in. */
+		"{\"QMP\": {}}\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		assert_in_range(logged_after(lines[i]), 1, 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_does_not_fill_the_log),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
