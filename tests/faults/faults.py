@@ -204,6 +204,8 @@ def run_all(points, jobs, seconds):
         key = point.scenario, point.kind
         tried[key] += 1
         happened[key] += came
+        if tried.total() % 500 == 0:
+            print(f"# {tried.total()} points tried", flush=True)
         if problem:
             problems[key].append(point)
             print(f"# {point.scenario}: {point.kind} {point.call} {point.number}: "
