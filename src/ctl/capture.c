@@ -5,44 +5,28 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/statvfs.h>
 
 #include "base/text.h"
 #include "conf/image.h"
 #include "ctl/conf_file.h"
 #include "ctl/ctl.h"
 #include "ctl/image_copy.h"
+#include "ctl/interrupt.h"
 #include "ctl/refresh.h"
+#include "ctl/room.h"
 #include "ctl/service_store.h"
 #include "ctl/unpack.h"
 #include "run/control.h"
 #include "sys/child.h"
 #include "sys/file.h"
 
-enum { DISK_RESERVE = 100 * 1000 * 1000, WORDS_MAX = 4096 };
+enum { WORDS_MAX = 4096 };
 
 struct order {
 	const char *session;
 	const char *name; /* of the new machine */
 	const char *description;
 };
-
-static volatile sig_atomic_t stop;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	stop = 1;
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action = { .sa_handler = on_signal };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-}
 
 static int read_arguments(const struct given *g, struct order *o)
 {
@@ -67,16 +51,6 @@ static char *capture_path(const struct store *st, const char *session)
 		     session) < 0)
 		return NULL;
 	return path;
-}
-
-static int find_room(int fd, long long *ret, struct err *e)
-{
-	struct statvfs disk;
-
-	if (fstatvfs(fd, &disk) < 0)
-		return err_sys(e, "cannot find the free space");
-	*ret = (long long)(disk.f_bavail * disk.f_frsize) - DISK_RESERVE;
-	return *ret > 0 ? 0 : err_set(e, ERR_TOO_LARGE, "the disk is full");
 }
 
 static int open_disk(const struct store *st, const struct session *s,
@@ -121,9 +95,9 @@ static int flatten(const struct store *st, const struct session *s,
 		return err_sys(e, "cannot make %s", path);
 	result = open_disk(st, s, &disk, e);
 	if (result == 0)
-		result = find_room(to, &room, e);
+		result = room_find(to, &room, e);
 	if (result == 0)
-		result = unpack_flatten(&disk, to, room, &stop, e);
+		result = unpack_flatten(&disk, to, room, &interrupt_stop, e);
 	if (result < 0)
 		(void)unlink(path);
 	if (disk.overlay >= 0)
@@ -152,7 +126,7 @@ int ctl_flatten(const struct config *c, const struct given *g)
 	pid_t parent = getppid();
 	struct session s;
 
-	catch_signals();
+	interrupt_catch();
 	if (service_store_open(c, &st, &e) < 0 || end_with(parent, &e) < 0 ||
 	    store_read_true(&st, g->words[0], &s, &e) < 0 ||
 	    (frozen = control_freeze(&st, s.name, &e)) < 0 ||

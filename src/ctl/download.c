@@ -5,41 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 
 #include "base/text.h"
 #include "conf/machines.h"
 #include "ctl/download_machine.h"
+#include "ctl/interrupt.h"
 #include "ctl/progress.h"
 #include "ctl/refresh.h"
 #include "sys/file.h"
 #include "sys/json.h"
-
-static volatile sig_atomic_t stop;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	stop = 1;
-}
-
-/* What would end us asks to stop in place of it: the part is removed. */
-static void catch_signals(void)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = on_signal };
-
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-		struct sigaction old;
-
-		/* nohup's choice stays. */
-		if (sigaction(signals[i], NULL, &old) == 0 &&
-		    old.sa_handler != SIG_IGN)
-			sigaction(signals[i], &action, NULL);
-	}
-}
 
 /* dir_machines, made if it is missing, for this process alone. */
 static int lock_dir(const struct config *c, struct err *e)
@@ -153,7 +129,7 @@ static void *work(void *arg)
 	struct pool *pool = arg;
 
 	pthread_mutex_lock(&pool->lock);
-	while (pool->next < pool->order->count && !stop) {
+	while (pool->next < pool->order->count && !interrupt_stop) {
 		const struct machine *machine =
 			pool->order->list[pool->next++];
 		int result;
@@ -246,7 +222,7 @@ static int download(const struct config *c, const struct machines *m,
 		.insecure = given_has(g, "insecure"),
 		.dry_run = g->dry_run,
 		.progress = &progress,
-		.stop = &stop,
+		.stop = &interrupt_stop,
 	};
 
 	if (dirfd < 0)
@@ -277,7 +253,7 @@ int ctl_download(const struct config *c, const struct given *g)
 		return command_usage(g->command,
 				     "--jobs is a number from 1 to %d",
 				     PROGRESS_BARS);
-	catch_signals();
+	interrupt_catch();
 	if (machines_read(c->machines_conf, &m, &e) < 0 ||
 	    download(c, &m, &o, told, &result, &e) < 0)
 		return command_fail(g, &e);
@@ -288,5 +264,5 @@ int ctl_download(const struct config *c, const struct given *g)
 	    command_print_json(g, json_pack("{sO}", "machines", told)) !=
 		    CTL_DONE)
 		return CTL_FAILED;
-	return stop ? CTL_FAILED : result;
+	return interrupt_stop ? CTL_FAILED : result;
 }
