@@ -28,10 +28,12 @@
 enum {
 	LOGIN_COOKIE_SIZE = 33, /* 32 characters of 5 bits, and a NUL */
 	LOGIN_STEP_S = 60,      /* or a quarter of login_idle, if that is less */
+	LOGIN_MAX = 20000,      /* of all users, 100 MB at most */
 };
 
 /* Log `who` in, who has proved to be that user.  The cookie's value goes to
- * `ret_cookie`. */
+ * `ret_cookie`.  ERR_BUSY with a sentence and retry_after if there are
+ * LOGIN_MAX already, of which a purge removes what is not used. */
 MUST_CHECK int login_start(const struct store *st, const struct identity *who,
 			   char ret_cookie[LOGIN_COOKIE_SIZE], struct err *e);
 

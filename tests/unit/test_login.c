@@ -375,6 +375,34 @@ static void a_login_that_is_not_used_ends_and_use_seldom_writes(void **state)
 	assert_int_equal(login_use(&store, cookie, &e), 0); /* it has ended */
 }
 
+/* Whoever may be anybody would fill the disk with logins. */
+static void there_is_a_limit_of_logins(void **state)
+{
+	char cookie[LOGIN_COOKIE_SIZE] = "untouched";
+	struct err e = ERR_INIT;
+	size_t removed = 0;
+	char path[64];
+
+	(void)state;
+	assert_int_equal(login_purge(&store, &removed, &e), 0);
+	for (int i = 0; i < LOGIN_MAX - 1; i++) {
+		snprintf(path, sizeof(path), "cfg/logins/%d", i);
+		assert_int_equal(mknodat(scratch_fd, path, S_IFREG | 0600, 0),
+				 0);
+	}
+	if (start("ann", cookie, &e) < 0)
+		fail_msg("%s", e.msg);
+	snprintf(cookie, sizeof(cookie), "untouched");
+	assert_int_equal(start("ann", cookie, &e), -1);
+	assert_int_equal(e.code, ERR_BUSY);
+	assert_true(e.retry_after > 0);
+	assert_string_equal(cookie, "untouched");
+	assert_int_equal(login_purge(&store, &removed, &e), 0);
+	assert_int_equal(removed, LOGIN_MAX - 1);
+	if (start("ann", cookie, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
 static void a_folder_of_logins_that_others_may_enter_is_refused(void **state)
 {
 	static const char cookie[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -404,6 +432,7 @@ int main(void)
 			a_login_that_was_not_checked_is_none_once_logins_are),
 		cmocka_unit_test(
 			a_login_that_is_not_used_ends_and_use_seldom_writes),
+		cmocka_unit_test(there_is_a_limit_of_logins),
 		cmocka_unit_test(
 			a_folder_of_logins_that_others_may_enter_is_refused),
 	};
