@@ -10,6 +10,8 @@
 #ifndef QWD_BASE_ERR_H
 #define QWD_BASE_ERR_H
 
+#include <stdbool.h>
+
 #include "base/macros.h"
 
 enum err_code {
@@ -33,6 +35,7 @@ struct err {
 	enum err_code code;
 	int sys;
 	long retry_after; /* seconds, with ERR_BUSY, ERR_THROTTLED; 0 = unknown */
+	bool elsewhere;	  /* another host may have room for what this one has not */
 	char field[32];
 	char msg[512];
 };

@@ -111,7 +111,17 @@ static int choose_gpu(const struct store *st, const struct session_list *all,
 		       usable);
 }
 
-static int decide(const struct store *st, struct session *s, struct err *e)
+static void add(struct usage *u, const struct elsewhere *more)
+{
+	if (!more)
+		return;
+	u->user_sessions += more->sessions;
+	u->user_cpu += more->cpu;
+	u->user_memory_mb += more->memory_mb;
+}
+
+static int decide(const struct store *st, struct session *s,
+		  const struct elsewhere *more, struct err *e)
 {
 	AUTO_SESSION_LIST struct session_list all = { 0 };
 	struct hostload host;
@@ -123,6 +133,7 @@ static int decide(const struct store *st, struct session *s, struct err *e)
 		return -1;
 	limits_of(st->config, &host, &limits);
 	usage_count(st, &all, s->user, &usage);
+	add(&usage, more);
 	if (usage_check_user(&limits, &usage, s, e) < 0)
 		return -1;
 	if (check_image(&all, s, e) < 0)
@@ -174,12 +185,44 @@ static int make_lock(const struct store *st, const char *name, struct err *e)
 int admission_reserve(const struct store *st, struct session *s,
 		      long long lifetime_s, struct err *e)
 {
+	return admission_reserve_with(st, s, lifetime_s, NULL, e);
+}
+
+int admission_check(const struct store *st, const struct session *s,
+		    struct err *e)
+{
+	AUTO_CLOSE int gate = store_lock(st, e);
+	struct session trial = *s;
+
+	return gate < 0 ? -1 : decide(st, &trial, NULL, e);
+}
+
+int admission_room(const struct store *st, const char *user,
+		   struct room *ret, struct err *e)
+{
+	AUTO_SESSION_LIST struct session_list all = { 0 };
+	struct hostload host;
+	struct limits limits;
+	struct usage usage;
+
+	if (hostload_read(&host, e) < 0 || store_list_alive(st, &all, e) < 0)
+		return -1;
+	limits_of(st->config, &host, &limits);
+	usage_count(st, &all, user, &usage);
+	usage_room(st->config, &limits, &host, &usage, ret);
+	return 0;
+}
+
+int admission_reserve_with(const struct store *st, struct session *s,
+			   long long lifetime_s, const struct elsewhere *more,
+			   struct err *e)
+{
 	AUTO_CLOSE int gate = store_lock(st, e);
 	int lock;
 
 	if (gate < 0)
 		return -1;
-	if (decide(st, s, e) < 0 ||
+	if (decide(st, s, more, e) < 0 ||
 	    name_it(st->config, s, lifetime_s, e) < 0)
 		return -1;
 	lock = make_lock(st, s->name, e);

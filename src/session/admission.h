@@ -21,6 +21,25 @@ struct limits {
 void limits_of(const struct config *c, const struct hostload *host,
 	       struct limits *ret);
 
+/* What a user has on other hosts, where it counts as well: for the limits of a
+ * user. */
+struct elsewhere {
+	long long sessions;
+	long long cpu;
+	long long memory_mb;
+};
+
+/* How much room there is, and what a user has here. */
+struct room {
+	long long sessions;
+	long long cpu;
+	long long memory_mb;
+	/* The load with the cores of young sessions, as a share of all cores in
+	 * thousandths. */
+	long long busy_milli;
+	struct elsewhere user;
+};
+
 /*
  * Reserve a place for *s, whose user, machine, format, iso, virtual_size,
  * cpu, memory_mb, disk_mb, oneshot, master, origin and lifetime are set: gives
@@ -32,10 +51,25 @@ void limits_of(const struct config *c, const struct hostload *host,
  * that they have not touched, disk that they have not written, and the cores
  * of those that are younger than the load average.  ERR_BUSY if a limit is
  * reached, with sentences that say which, how much of it is used, and when the
- * next session ends; retry_after is that time, from a minute to a day.
+ * next session ends; retry_after is that time, from a minute to a day; and
+ * whether another host may have room (err.elsewhere): not if it is a limit of
+ * the user that is reached.
  * Returns the descriptor of the lock, or -1.
  */
 MUST_CHECK int admission_reserve(const struct store *st, struct session *s,
 				 long long lifetime_s, struct err *e);
+
+/* The same, where its user has `more` (may be NULL) on other hosts. */
+MUST_CHECK int admission_reserve_with(const struct store *st,
+				      struct session *s, long long lifetime_s,
+				      const struct elsewhere *more,
+				      struct err *e);
+
+/* Would it find a place now?  0, or the same error.  Nothing is reserved. */
+MUST_CHECK int admission_check(const struct store *st, const struct session *s,
+			       struct err *e);
+
+MUST_CHECK int admission_room(const struct store *st, const char *user,
+			      struct room *ret, struct err *e);
 
 #endif

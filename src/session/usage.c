@@ -102,12 +102,24 @@ static int check_user(const struct limits *l, const struct usage *u,
  * younger count as well.  Fractions of a core are let pass: on an idle host of
  * one core a session must find its place.
  */
+static long long cores_used(const struct hostload *host,
+			    const struct usage *u)
+{
+	return host->load_milli * host->cpus / 1000 + u->claimed_cpu;
+}
+
+static long long cores_most(const struct config *c,
+			    const struct hostload *host)
+{
+	return host->cpus * larger(c->service_max_load, 1000) / 1000;
+}
+
 static int check_load(const struct config *c, const struct hostload *host,
 		      const struct usage *u, const struct session *s,
 		      struct err *e)
 {
-	long long used = host->load_milli * host->cpus / 1000 + u->claimed_cpu;
-	long long most = host->cpus * larger(c->service_max_load, 1000) / 1000;
+	long long used = cores_used(host, u);
+	long long most = cores_most(c, host);
 
 	if (host->load_milli > c->service_max_load)
 		return err_set(e, ERR_BUSY,
@@ -196,6 +208,7 @@ static int refuse_host(const struct usage *u, bool load, struct err *e)
 {
 	if (e->code != ERR_BUSY)
 		return -1;
+	e->elsewhere = true;
 	e->retry_after = load ? 60 : retry_after(u, u->next_end_ms);
 	say_next_end(u, u->next_end_ms, "The next session", e);
 	return -1;
@@ -234,4 +247,25 @@ int usage_check_host(const struct config *c, const struct limits *l,
 	if (check_memory(host, u, s, e) < 0 || check_disk(c, u, s, e) < 0)
 		return refuse_host(u, false, e);
 	return 0;
+}
+
+void usage_room(const struct config *c, const struct limits *l,
+		const struct hostload *host, const struct usage *u,
+		struct room *ret)
+{
+	long long used = cores_used(host, u);
+
+	*ret = (struct room){
+		.sessions = larger(l->sessions - u->sessions, 0),
+		.cpu = host->load_milli > c->service_max_load ?
+			       0 :
+			       larger(cores_most(c, host) - used, 0),
+		.memory_mb = larger(host->memory_available_mb - u->claimed_mb,
+				    0),
+		.busy_milli = host->load_milli +
+			      u->claimed_cpu * 1000 / larger(host->cpus, 1),
+		.user = { .sessions = u->user_sessions,
+			  .cpu = u->user_cpu,
+			  .memory_mb = u->user_memory_mb },
+	};
 }

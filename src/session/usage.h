@@ -38,7 +38,12 @@ MUST_CHECK int usage_check_host(const struct config *c, const struct limits *l,
 				const struct usage *u, const struct session *s,
 				struct err *e);
 
-/* Add that time to another refusal, *e.  Returns -1. */
+/* What is left of the host by these figures. */
+void usage_room(const struct config *c, const struct limits *l,
+		const struct hostload *host, const struct usage *u,
+		struct room *ret);
+
+/* Add that time to another refusal of the host's, *e.  Returns -1. */
 int usage_refuse(const struct usage *u, struct err *e);
 
 #endif

@@ -304,6 +304,47 @@ static void sessions_of_one_user_are_a_limit(void **state)
 		close(locks[i]);
 }
 
+static void what_a_user_has_on_other_hosts_counts_as_well(void **state)
+{
+	static const struct elsewhere more = { .sessions = 2 };
+	struct session s = wish_of("ann");
+	struct err e = ERR_INIT;
+
+	(void)state;
+	set("service_max_session_nb_per_user", "2");
+	assert_int_equal(admission_reserve_with(&st, &s, 0, &more, &e), -1);
+	assert_int_equal(e.code, ERR_BUSY);
+	assert_non_null(strstr(e.msg, "You have 2 of at most 2 sessions"));
+	assert_false(e.elsewhere);
+	close(reserve(&s, 0));
+}
+
+static void what_this_host_has_no_room_for_another_may_have(void **state)
+{
+	struct session s = wish_of("ann");
+	struct session other = wish_of("bob");
+	struct err e = ERR_INIT;
+	struct room room;
+	int lock;
+
+	(void)state;
+	set("service_max_instance_nb", "1");
+	assert_int_equal(admission_check(&st, &s, &e), 0);
+	assert_int_equal(admission_room(&st, "ann", &room, &e), 0);
+	assert_int_equal(room.sessions, 1);
+	assert_int_equal(room.user.sessions, 0);
+	lock = reserve(&s, 0);
+	assert_int_equal(admission_check(&st, &other, &e), -1);
+	assert_int_equal(e.code, ERR_BUSY);
+	assert_true(e.elsewhere);
+	assert_int_equal(admission_room(&st, "ann", &room, &e), 0);
+	assert_int_equal(room.sessions, 0);
+	assert_int_equal(room.user.sessions, 1);
+	assert_int_equal(room.user.cpu, 1);
+	assert_int_equal(room.user.memory_mb, 1);
+	close(lock);
+}
+
 static void cores_of_one_user_are_a_limit(void **state)
 {
 	struct session s = wish_of("ann");
@@ -997,6 +1038,8 @@ int main(void)
 		T(the_number_of_places_is_a_limit),
 		T(an_ended_session_takes_no_place),
 		T(sessions_of_one_user_are_a_limit),
+		T(what_a_user_has_on_other_hosts_counts_as_well),
+		T(what_this_host_has_no_room_for_another_may_have),
 		T(cores_of_one_user_are_a_limit),
 		T(memory_of_one_user_is_a_limit),
 		T(the_hosts_memory_is_a_limit),
