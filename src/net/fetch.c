@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "conf/url.h"
+#include "net/curl_reason.h"
 #include "sys/json.h"
 
 #define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
@@ -249,36 +250,13 @@ static CURLcode set_functions(struct fetch *f)
 static int say_failure(const struct fetch *f, CURLcode code,
 		       struct net_answer *a)
 {
-	static const struct {
-		CURLcode code;
-		enum net_reason reason;
-	} table[] = {
-		{ CURLE_COULDNT_RESOLVE_HOST, NET_UNKNOWN_HOST },
-		{ CURLE_COULDNT_RESOLVE_PROXY, NET_UNKNOWN_HOST },
-		{ CURLE_COULDNT_CONNECT, NET_REFUSED_CONNECTION },
-		{ CURLE_OPERATION_TIMEDOUT, NET_TIMEOUT },
-		{ CURLE_SSL_CONNECT_ERROR, NET_TLS },
-		{ CURLE_PEER_FAILED_VERIFICATION, NET_CERTIFICATE },
-		{ CURLE_SSL_CACERT_BADFILE, NET_CA_FILE },
-		{ CURLE_SEND_ERROR, NET_CLOSED },
-		{ CURLE_RECV_ERROR, NET_CLOSED },
-		{ CURLE_GOT_NOTHING, NET_CLOSED },
-		{ CURLE_PARTIAL_FILE, NET_CLOSED },
-		{ CURLE_OUT_OF_MEMORY, NET_INTERNAL },
-	};
-
 	if (f->too_large)
 		return net_say(a, NET_TOO_LARGE, "it is of more than %lld bytes",
 			       f->request->max);
 	if (f->kept_away)
 		return net_say(a, NET_PRIVATE,
 			       "its host does not have a public address");
-	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (table[i].code == code)
-			return net_say(a, table[i].reason, "%s",
-				       *f->error ? f->error :
-						   curl_easy_strerror(code));
-	return net_say(a, NET_PROTOCOL, "%s",
+	return net_say(a, curl_reason(code), "%s",
 		       *f->error ? f->error : curl_easy_strerror(code));
 }
 

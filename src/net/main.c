@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "net/farm.h"
 #include "net/fetch.h"
 #include "net/limits.h"
 #include "net/net.h"
@@ -104,6 +105,35 @@ static void fetch(struct net_answer *a, struct buf *body)
 	fetch_request_release(&r);
 }
 
+/* Passwords may be in it, for servers of the Perl program. */
+static void farm(struct net_answer *a, json_t **ret_answers)
+{
+	static char text[NET_FARM_REQUEST_MAX + 1];
+	struct farm_request r = { .json = NULL };
+	struct err e = ERR_INIT;
+	ssize_t len;
+
+	net_request_secret();
+	if (limits_set(&e) < 0 ||
+	    limits_deadline(NET_TIMEOUT_MAX_S * 1000, &e) < 0) {
+		net_say(a, NET_INTERNAL, "%s", e.msg);
+		return;
+	}
+	len = read_request(text, sizeof(text));
+	if (len < 0)
+		net_say(a, NET_REQUEST, "cannot be read, or too long");
+	else if (farm_request_parse(text, (size_t)len, &r, &e) < 0)
+		net_say(a, NET_REQUEST, "%s", e.msg);
+	else if (limits_deadline(r.timeout_ms + NET_GRACE_MS, &e) < 0)
+		net_say(a, NET_INTERNAL, "%s", e.msg);
+	else
+		net_farm(&r, a, ret_answers);
+	if (len > 0)
+		explicit_bzero(text, (size_t)len);
+	limits_met();
+	farm_request_release(&r);
+}
+
 static int tell(const struct net_answer *a, char *text)
 {
 	AUTO_FREE char *line = text;
@@ -120,16 +150,23 @@ int main(int argc, char **argv)
 {
 	struct net_answer a = { .reason = NET_INTERNAL };
 	AUTO_BUF struct buf body = BUF_INIT(FETCH_MAX);
+	json_t *answers = NULL;
 	enum net_verb verb;
 	int status;
 
+	if (argc == 2 && strcmp(argv[1], "farm") == 0) {
+		farm(&a, &answers);
+		status = tell(&a, farm_answer_text(&a, answers));
+		json_decref(answers);
+		return status;
+	}
 	if (argc == 2 && strcmp(argv[1], "fetch") == 0) {
 		fetch(&a, &body);
 		return tell(&a, fetch_answer_text(&a, &body));
 	}
 	if (argc != 2 || !net_verb_of(argv[1], &verb)) {
 		fputs("usage: qwd-net "
-		      "ldap-check|imap-check|smtp-check|mail-send|fetch "
+		      "ldap-check|imap-check|smtp-check|mail-send|fetch|farm "
 		      "<REQUEST\n"
 		      "A helper of qemu-web-desktop: JSON in, JSON out.\n",
 		      stderr);

@@ -1,10 +1,10 @@
 /*
  * qwd-net: every conversation with another server, one a run.
  *
- *     qwd-net ldap-check | imap-check | smtp-check | mail-send | fetch
+ *     qwd-net ldap-check | imap-check | smtp-check | mail-send | fetch | farm
  *
- * The request, secrets included, is ONE JSON object of at most 64 kB on
- * standard input; the answer is ONE JSON object on a line of its own on
+ * The request, secrets included, is ONE JSON object of at most 64 kB (farm: 1
+ * MB) on standard input; the answer is ONE JSON object on a line of its own on
  * standard output.  Nothing else is read but the CA file and what the name
  * resolver needs (no ldap.conf, no .netrc, no proxy from the environment).
  * Nothing is written to standard error but the usage.
@@ -13,7 +13,7 @@
  * 2 the request itself is wrong, or the command line (then without answer).
  *
  *
- * THE REQUEST  (that of fetch is in net/fetch.h)
+ * THE REQUEST  (those of fetch and farm are in net/fetch.h and net/farm.h)
  *
  * Unknown members and repeated ones are an error, and so is a value of another
  * type or range.  A member with a default may be left out or be null.

@@ -1,0 +1,67 @@
+/*
+ * qwd-net farm: several servers are asked at the same time.
+ *
+ * The request is ONE JSON object of at most 1 MB:
+ *
+ *     calls       array of 1 to 32 {"url", "body", "accept"}: http(s), as
+ *                 url_parse() has it; the fields of a form, URL-encoded; the
+ *                 type that is wanted
+ *     http        may they be http, true or false
+ *     ca_file     absolute path of PEM certificates, or null: the system's
+ *     max         bytes of one answer, 1..1048576
+ *     connect_ms  until the connection, TLS included, stands: 1..60000
+ *     timeout_ms  for all of it, 1..60000
+ *
+ * and the answer has result, reason and message, as net.h tells of the request
+ * as a whole, and `answers`, an array in the order of the calls:
+ *
+ *     reason      "ok": the server answered, whatever it said; else a word of
+ *                 NET_REASONS
+ *     message     for the log
+ *     status      the HTTP status, 0 without an answer
+ *     ms          how long it took
+ *     body        UTF-8 without NUL; null unless the reason is "ok"
+ *
+ * Each call is a POST.  No redirect is followed, no proxy asked, no cookie
+ * kept; not a byte of a request is sent before the certificate is verified.
+ */
+#ifndef QWD_NET_FARM_H
+#define QWD_NET_FARM_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "net/net.h"
+
+enum {
+	NET_FARM_CALLS_MAX = 32,
+	NET_FARM_REQUEST_MAX = 1048576,
+	NET_FARM_ANSWER_MAX = 1048576,
+	NET_FARM_MS_MAX = 60000,
+};
+
+struct farm_request {
+	json_t *json;
+	const json_t *calls;
+	bool http;
+	const char *ca_file;
+	long long max;
+	long long connect_ms;
+	long long timeout_ms;
+};
+
+/* ERR_DAMAGED naming the member.  Release with farm_request_release(). */
+MUST_CHECK int farm_request_parse(const char *json, size_t len,
+				  struct farm_request *ret, struct err *e);
+void farm_request_release(struct farm_request *r);
+
+/* Ask them all: fills *a, and *ret_answers (the caller's), if that is
+ * NET_OK. */
+void net_farm(const struct farm_request *r, struct net_answer *a,
+	      json_t **ret_answers);
+
+/* The answer as one line of JSON.  NULL if no memory; the caller frees. */
+char *farm_answer_text(const struct net_answer *a, const json_t *answers);
+
+#endif
