@@ -12,27 +12,28 @@ enum {
 	DIFFERENT_MIN = 10,
 };
 
-static int check_file(const char *path, const struct stat *st, struct err *e)
+static int check_file(const struct secret_file *f, const struct stat *st,
+		      struct err *e)
 {
 	if (!S_ISREG(st->st_mode))
 		return err_set(e, ERR_CONFIG,
-			       "service_secret: %s is no regular file", path);
+			       "%s: %s is no regular file", f->option,
+			       f->path);
 	if (st->st_mode & 077)
 		return err_set(e, ERR_CONFIG,
-			       "service_secret: others may read %s; its mode "
-			       "must be 0600, and its content is to be "
-			       "replaced",
-			       path);
+			       "%s: others may read %s; its mode must be 0600, "
+			       "and its content is to be replaced",
+			       f->option, f->path);
 	if (st->st_uid != geteuid() && st->st_uid != 0)
 		return err_set(e, ERR_CONFIG,
-			       "service_secret: %s belongs to user %u, not to "
-			       "the service",
-			       path, (unsigned)st->st_uid);
+			       "%s: %s belongs to user %u, not to the service",
+			       f->option, f->path, (unsigned)st->st_uid);
 	if (st->st_size < SECRET_BYTES_MIN || st->st_size > SECRET_BYTES_MAX)
 		return err_set(e, ERR_CONFIG,
-			       "service_secret: %s must have %d to %d bytes; "
-			       "remove it and run 'qwdctl secret'",
-			       path, SECRET_BYTES_MIN, SECRET_BYTES_MAX);
+			       "%s: %s must have %d to %d bytes; remove it and "
+			       "run '%s'",
+			       f->option, f->path, SECRET_BYTES_MIN,
+			       SECRET_BYTES_MAX, f->command);
 	return 0;
 }
 
@@ -49,45 +50,42 @@ static bool is_weak(const unsigned char *bytes, size_t len)
 	return different < DIFFERENT_MIN;
 }
 
-static int read_all(int fd, const char *path, unsigned char *bytes,
+static int read_all(int fd, const struct secret_file *f, unsigned char *bytes,
 		    size_t *ret_len, struct err *e)
 {
 	struct stat st;
 	ssize_t got;
 
 	if (fstat(fd, &st) < 0)
-		return err_sys(e, "cannot stat %s", path);
-	if (check_file(path, &st, e) < 0)
+		return err_sys(e, "cannot stat %s", f->path);
+	if (check_file(f, &st, e) < 0)
 		return -1;
 	got = pread(fd, bytes, SECRET_BYTES_MAX, 0);
 	if (got < 0)
-		return err_sys(e, "cannot read %s", path);
+		return err_sys(e, "cannot read %s", f->path);
 	if (got < SECRET_BYTES_MIN || is_weak(bytes, (size_t)got))
 		return err_set(e, ERR_CONFIG,
-			       "service_secret: %s can be guessed; remove it "
-			       "and run 'qwdctl secret'",
-			       path);
+			       "%s: %s can be guessed; remove it and run '%s'",
+			       f->option, f->path, f->command);
 	*ret_len = (size_t)got;
 	return 0;
 }
 
-int secret_read(const struct config *c, struct secret *ret, struct err *e)
+int secret_read_file(const struct secret_file *f, struct secret *ret,
+		     struct err *e)
 {
-	const char *path = c->service_secret;
 	unsigned char bytes[SECRET_BYTES_MAX];
 	AUTO_CLOSE int fd = -1;
 	SHA2_CTX hash;
 	size_t len = 0;
 
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	fd = open(f->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
-		return err_set(e, ERR_CONFIG,
-			       "service_secret: there is no %s; run 'qwdctl "
-			       "secret'",
-			       path);
+		return err_set(e, ERR_CONFIG, "%s: there is no %s; run '%s'",
+			       f->option, f->path, f->command);
 	if (fd < 0)
-		return err_sys(e, "cannot open %s", path);
-	if (read_all(fd, path, bytes, &len, e) < 0)
+		return err_sys(e, "cannot open %s", f->path);
+	if (read_all(fd, f, bytes, &len, e) < 0)
 		return -1;
 	SHA256Init(&hash);
 	SHA256Update(&hash, bytes, len);
@@ -95,6 +93,17 @@ int secret_read(const struct config *c, struct secret *ret, struct err *e)
 	explicit_bzero(bytes, sizeof(bytes));
 	explicit_bzero(&hash, sizeof(hash));
 	return 0;
+}
+
+int secret_read(const struct config *c, struct secret *ret, struct err *e)
+{
+	const struct secret_file f = {
+		.path = c->service_secret,
+		.option = "service_secret",
+		.command = "qwdctl secret",
+	};
+
+	return secret_read_file(&f, ret, e);
 }
 
 void secret_release(struct secret *s)

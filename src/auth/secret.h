@@ -33,6 +33,15 @@ MUST_CHECK int secret_read(const struct config *c, struct secret *ret,
 			   struct err *e);
 void secret_release(struct secret *s);
 
+/* Another secret that is kept in the same way. */
+struct secret_file {
+	const char *path;
+	const char *option;  /* that names it, and the command that makes it: */
+	const char *command; /* for messages */
+};
+MUST_CHECK int secret_read_file(const struct secret_file *f,
+				struct secret *ret, struct err *e);
+
 /*
  * HMAC-SHA256 (RFC 2104) of "PURPOSE:TEXT" in hexadecimal, so that what is
  * made for one purpose is no good for another.

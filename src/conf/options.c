@@ -8,6 +8,7 @@
 #include "conf/ini.h"
 #include "conf/options_mail.h"
 #include "conf/options_table.h"
+#include "conf/servers.h"
 #include "sys/file.h"
 
 enum { CONFIG_FILE_MAX = 1024 * 1024 };
@@ -314,9 +315,42 @@ static int check_displays(const struct config *c, struct err *e)
 	return 0;
 }
 
+/* What each server is allowed by another option. */
+static int check_farm(const struct config *c, struct err *e)
+{
+	struct servers servers;
+
+	if (servers_parse(c->fallback_servers, &servers))
+		return err_set(e, ERR_SYSTEM, "no memory");
+	for (size_t i = 0; i < servers.count; i++) {
+		const struct server *s = &servers.list[i];
+
+		if (s->perl && !s->https)
+			return err_set(e, ERR_CONFIG,
+				       "fallback_servers: %.200s gets "
+				       "passwords, which go over https only; "
+				       "write https",
+				       s->url);
+		if (s->perl && !c->farm_perl)
+			return err_set(e, ERR_CONFIG,
+				       "fallback_servers: %.200s is of the Perl "
+				       "program, which gets the passwords of "
+				       "users; set farm_perl if it may",
+				       s->url);
+		if (!s->https && !c->farm_http)
+			return err_set(e, ERR_CONFIG,
+				       "fallback_servers: %.200s is http, which "
+				       "anybody on the way can read and change; "
+				       "write https, or set farm_http",
+				       s->origin);
+	}
+	return 0;
+}
+
 int config_finish(struct config *c, struct err *e)
 {
 	if (check_directories(c, e) < 0 || check_displays(c, e) < 0 || check_logins(c, e) < 0 ||
+	    check_farm(c, e) < 0 ||
 	    options_check_mail(c, e) < 0 ||
 	    derive(&c->dir_machines, file_join(c->dir_service, "machines"), e) <
 		    0 ||
@@ -330,6 +364,8 @@ int config_finish(struct config *c, struct err *e)
 		   e) < 0 ||
 	    derive(&c->ldap_base, base_of_domain(c->ldap_domain), e) < 0 ||
 	    derive(&c->service_secret, file_join(c->dir_service, "secret"),
+		   e) < 0 ||
+	    derive(&c->farm_secret, file_join(c->dir_service, "farm-secret"),
 		   e) < 0)
 		return -1;
 	if (strcmp(c->dir_machines, c->dir_snapshots) == 0)

@@ -294,6 +294,30 @@
 	X(PATH, script_ca_file, "", 0, 0,                                      \
 	  "PEM certificates of authorities for fetching boot scripts (empty: " \
 	  "the system's)")                                                     \
+	X(STR, fallback_servers, "", 0, 4096,                                  \
+	  "servers that requests go to when this host is full, separated by "  \
+	  "commas: names, addresses or URLs, as browsers reach them")          \
+	X(ENUM, farm_policy, "spill", 0, 0,                                    \
+	  "spill|balance: a session starts here while there is room, or on "   \
+	  "the server that has the least to do")                               \
+	X(BOOL, farm_perl, false, 0, 0,                                        \
+	  "fallback_servers may have servers of the Perl program (.pl), which "\
+	  "get the form with the user's password")                             \
+	X(PATH, farm_secret, "", 0, 0,                                         \
+	  "file with the secret that all servers of the farm have, made by "   \
+	  "qwdctl secret --farm (empty: farm-secret below dir_service)")       \
+	X(PATH, farm_ca_file, "", 0, 0,                                        \
+	  "PEM certificates of authorities for the other servers (empty: the " \
+	  "system's)")                                                         \
+	X(BOOL, farm_http, false, 0, 0,                                        \
+	  "other servers may be reached by http, which anybody on the way can "\
+	  "read and change")                                                   \
+	X(MILLI, farm_wait, 1000, 100, 10000,                                  \
+	  "seconds to reach another server, and in which it tells its state")  \
+	X(INT, farm_timeout, 10, 1, 30,                                        \
+	  "seconds that another server may take to start or stop a session")   \
+	X(INT, farm_skip, 30, 1, 3600,                                         \
+	  "seconds for which a server that did not answer is not asked again") \
 	X(NOTE, boot_delay, 0, 0, 0,                                           \
 	  "the answer comes at once and readiness is observed, not awaited")   \
 	X(NOTE, email_passwd, 0, 0, 0,                                         \
@@ -357,9 +381,10 @@ MUST_CHECK int config_set(struct config *c, const char *name,
 bool config_allows(enum config_option option, const char *value);
 
 /*
- * Derive the empty directories, ldap_base and service_secret, and check what
- * depends on two options: images and overlays apart, nothing of the service
- * below dir_html, and a server for each way to log in.
+ * Derive the empty directories, ldap_base and the files of the secrets, and
+ * check what depends on two options: images and overlays apart, nothing of the
+ * service below dir_html, a server for each way to log in, and other servers
+ * only as they may be reached.
  */
 MUST_CHECK int config_finish(struct config *c, struct err *e);
 

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "conf/mounts.h"
 #include "conf/options_mail.h"
+#include "conf/servers.h"
 #include "conf/url.h"
 #include "sys/pci_gpu.h"
 
@@ -217,6 +218,21 @@ static const char *form_hosts(char *value)
 	return form_each(value, form_one_host);
 }
 
+static const char *form_one_server(char *value)
+{
+	struct server ignored;
+
+	return server_parse(value, &ignored);
+}
+
+static const char *form_servers(char *value)
+{
+	struct servers ignored;
+	const char *problem = form_each(value, form_one_server);
+
+	return problem ? problem : servers_parse(value, &ignored);
+}
+
 static const struct {
 	enum config_option option;
 	form *form;
@@ -234,6 +250,7 @@ static const struct {
 	{ CONFIG_gpu_blacklist, form_addresses },
 	{ CONFIG_user_admin, form_users },
 	{ CONFIG_script_hosts, form_hosts },
+	{ CONFIG_fallback_servers, form_servers },
 	{ CONFIG_imap_server, form_host },
 	{ CONFIG_smtp_server, form_host },
 	{ CONFIG_email_from, option_form_address },

@@ -68,6 +68,7 @@ int ctl_check(const struct config *c, const struct given *g)
 	check_install(&k);
 	check_display(&k);
 	check_host(&k);
+	check_farm(&k);
 	if (g->json && command_print_json(g, value_of(&k)) != CTL_DONE)
 		return CTL_FAILED;
 	return k.found[CHECK_ERROR] ? CTL_FAILED : CTL_DONE;

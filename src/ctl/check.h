@@ -67,5 +67,7 @@ void check_host(struct check *k);
 /* What guest_network needs, and what other words of the machines do. */
 void check_network(struct check *k);
 void check_machine_networks(struct check *k, const struct machines *m);
+/* The other servers.  Last of all: root becomes the service's user for it. */
+void check_farm(struct check *k);
 
 #endif

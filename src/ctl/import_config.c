@@ -94,12 +94,24 @@ static void lose(struct import *im, const char *name, const char *why)
 	buf_printf(&im->lost, "%s: %s\n", name, why);
 }
 
+/* The servers of the Perl program stand there in the clear, and as programs
+ * that know no assertions: what is meant has to be written anew. */
+static bool is_other_servers(struct import *im, const char *name)
+{
+	if (strcmp(name, "fallback_servers") != 0)
+		return false;
+	lose(im, name,
+	     "write the servers that have this program by now; see "
+	     "src/doc/farm.md");
+	return true;
+}
+
 /* One line of config.conf.  What is empty there is left to our default. */
 static void take_text(struct import *im, const char *name, const char *value)
 {
 	struct err e = ERR_INIT;
 
-	if (!*value)
+	if (!*value || is_other_servers(im, name))
 		return;
 	if (config_set(&im->ours, name, value, &e) < 0)
 		lose(im, name, e.msg);

@@ -1,4 +1,5 @@
-/* qwdctl secret: makes the service's secret, once, at installation. */
+/* qwdctl secret: makes the service's secret, once, at installation; with --farm
+ * the one that all servers of a farm have. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "auth/secret.h"
 #include "ctl/check.h"
 #include "ctl/ctl.h"
+#include "farm/assertion.h"
 #include "sys/file.h"
 
 enum { SECRET_BYTES = 64 };
@@ -47,23 +49,31 @@ static int make(const char *path, const struct check *k, struct err *e)
 int ctl_secret(const struct config *c, const struct given *g)
 {
 	AUTO_SECRET struct secret secret = { .key = { 0 } };
+	bool farm = given_has(g, "farm");
+	const char *path = farm ? c->farm_secret : c->service_secret;
 	struct check k = { .config = c };
 	const char *said = "made";
 	struct err e = ERR_INIT;
 	struct stat st;
 
 	check_find_user(&k);
-	if (lstat(c->service_secret, &st) == 0) {
+	if (lstat(path, &st) == 0) {
 		if (!g->quiet)
-			printf("%s is there\n", c->service_secret);
+			printf("%s is there\n", path);
 		return CTL_DONE; /* as wished */
 	}
 	if (g->dry_run)
 		said = "would make";
-	else if (make(c->service_secret, &k, &e) < 0 ||
-		 (geteuid() == k.user && secret_read(c, &secret, &e) < 0))
+	else if (make(path, &k, &e) < 0 ||
+		 (geteuid() == k.user &&
+		  (farm ? farm_secret_read(c, &secret, &e) :
+			  secret_read(c, &secret, &e)) < 0))
 		return command_fail(g, &e);
-	if (!g->quiet)
-		printf("%s %s\n", said, c->service_secret);
+	if (g->quiet)
+		return CTL_DONE;
+	printf("%s %s\n", said, path);
+	if (farm)
+		puts("Copy it to the other servers of the farm, by a way that "
+		     "nobody can read.");
 	return CTL_DONE;
 }

@@ -10,6 +10,7 @@
  *     logins/         who is logged in (auth/login.h)
  *     tickets/        login links that were mailed (auth/ticket.h)
  *     throttle/       failed logins (auth/throttle.h)
+ *     farm/           what this server knows of others (farm/peer.h)
  *     gpus/           leases of graphics cards (session/gpu_lease.h)
  *     gateway/        the shared display gateway (vm/gateway.h)
  *     lock            held while a place is decided and reserved

@@ -8,6 +8,7 @@
 #include "sys/json.h"
 #include "web/create.h"
 #include "web/extend.h"
+#include "web/farm.h"
 #include "web/mail_login.h"
 #include "web/order.h"
 #include "web/page.h"
@@ -131,6 +132,16 @@ static void log_stop(const struct visit *v, const struct session *s)
 		  NULL);
 }
 
+static int connect(struct visit *v, struct err *e)
+{
+	bool new_user;
+
+	if (visit_check_fields(v, true, e) < 0 ||
+	    visit_identify(v, NULL, &new_user, e) < 0)
+		return -1;
+	return farm_connect(v, e);
+}
+
 static int read_now(const struct visit *v, bool *ret, struct err *e)
 {
 	const char *text = form_get(&v->request.fields, "now");
@@ -141,7 +152,7 @@ static int read_now(const struct visit *v, bool *ret, struct err *e)
 	return err_field(e, "now", "Now is yes or no.");
 }
 
-static int stop(struct visit *v, struct err *e)
+int actions_stop(struct visit *v, struct err *e)
 {
 	const char *name = form_get(&v->request.fields, "session_stop");
 	struct session s;
@@ -150,8 +161,11 @@ static int stop(struct visit *v, struct err *e)
 
 	if (visit_check_fields(v, true, e) < 0 || read_now(v, &now, e) < 0 ||
 	    visit_check_name(name, e) < 0 ||
-	    visit_identify(v, NULL, &new_user, e) < 0 ||
-	    visit_session(v, name, ACTION_STOP, &s, e) < 0 ||
+	    visit_identify(v, NULL, &new_user, e) < 0)
+		return -1;
+	if (form_get(&v->request.fields, "server"))
+		return farm_stop(v, now, e);
+	if (visit_session(v, name, ACTION_STOP, &s, e) < 0 ||
 	    control_stop(&v->store, s.name, now, v->who.user, &s, e) < 0)
 		return -1;
 	log_stop(v, &s);
@@ -237,8 +251,9 @@ static const struct {
 	int (*act)(struct visit *v, struct err *e);
 	bool is_button; /* one with a value of no does not count */
 } actions[] = {
-	{ "session_stop", stop, false },
+	{ "session_stop", actions_stop, false },
 	{ "session_extend", extend_session, false },
+	{ "session_connect", connect, false },
 	{ "service_purge", stop_all, true },
 	{ "logout", log_out, true },
 	{ "manage", manage_or_show, true },
@@ -253,7 +268,8 @@ static int check_names(const struct form *f, struct err *e)
 		"snapshot_lifetime", "session_stop",  "now",	 "create",
 		"fallback_servers",  "service_purge", "manage",	 "logout",
 		"ticket",	     "mail_me",	      "disk",
-		"session_extend",
+		"session_extend",    "farm",	      "session_connect",
+		"server",
 	};
 
 	for (size_t i = 0; i < f->count; i++) {
@@ -288,8 +304,12 @@ int actions_post(struct visit *v, struct err *e)
 
 	if (check_names(f, e) < 0)
 		return -1;
+	if (form_get(f, "farm"))
+		return farm_serve(v, e);
 	if (form_get(f, "ticket"))
-		return mail_login_use(v, e);
+		return farm_is_ticket(form_get(f, "ticket")) ?
+			       farm_enter(v, form_get(f, "ticket"), e) :
+			       mail_login_use(v, e);
 	/* Old forms have the list of sessions among their machines. */
 	if (machine && strcmp(machine, "monitor") == 0)
 		return manage_or_show(v, e);
@@ -308,6 +328,7 @@ int actions_post(struct visit *v, struct err *e)
 		return err_field(e, "create",
 				 "Nothing is asked for: there is none of "
 				 "create, manage, session_stop, "
-				 "session_extend, service_purge, logout.");
+				 "session_extend, session_connect, "
+				 "service_purge, logout.");
 	return actions[chosen].act(v, e);
 }

@@ -8,6 +8,7 @@
 #include "session/admission.h"
 #include "sys/hostload.h"
 #include "vm/script_order.h"
+#include "web/farm.h"
 #include "web/letter.h"
 #include "web/order.h"
 #include "web/page.h"
@@ -92,8 +93,7 @@ static int make_order(struct visit *v, struct err *e)
 	return v->launch_order < 0 ? -1 : 0;
 }
 
-static int reserve(struct visit *v, struct session *s, long long lifetime_s,
-		   struct err *e)
+int create_check(struct visit *v, struct session *s, struct err *e)
 {
 	char address[ADDRESS_SIZE];
 
@@ -101,11 +101,19 @@ static int reserve(struct visit *v, struct session *s, long long lifetime_s,
 	snprintf(s->email, sizeof(s->email), "%s",
 		 letter_address(&v->who, address) ? address : v->who.mail);
 	if (access_check(&v->who, ACTION_CREATE, NULL, e) < 0 ||
-	    order_check_machine(s, &v->config, &v->who, e) < 0 ||
-	    visit_store(v, e) < 0 || make_order(v, e) < 0)
+	    order_check_machine(s, &v->config, &v->who, e) < 0)
+		return -1;
+	return visit_store(v, e);
+}
+
+static int reserve(struct visit *v, struct session *s, long long lifetime_s,
+		   const struct elsewhere *more, struct err *e)
+{
+	if (make_order(v, e) < 0)
 		return -1;
 	hold_signals();
-	v->launch_lock = admission_reserve(&v->store, s, lifetime_s, e);
+	v->launch_lock = admission_reserve_with(&v->store, s, lifetime_s, more,
+						e);
 	if (v->launch_lock < 0)
 		return -1;
 	v->launch = *s;
@@ -127,6 +135,8 @@ static void unreserve(struct visit *v)
 static int reply_created(struct visit *v, const struct session *s,
 			 struct err *e)
 {
+	if (farm_is_from_perl(v))
+		return farm_reply_to_perl(v, s, e);
 	if (!v->request.wants_json) {
 		page_see_other(v, "session=%s", s->name);
 		return 0;
@@ -174,16 +184,26 @@ static void mail_owner(const struct visit *v, const struct session *s)
 			  "user", v->who.user, "session", s->name, NULL);
 }
 
-int create_place(struct visit *v, struct session *s, long long lifetime_s,
-		 struct err *e)
+int create_here(struct visit *v, struct session *s, long long lifetime_s,
+		const struct elsewhere *more, struct err *e)
 {
-	if (reserve(v, s, lifetime_s, e) == 0 &&
+	if (reserve(v, s, lifetime_s, more, e) == 0 &&
 	    reply_created(v, s, e) == 0) {
 		mail_owner(v, s);
 		return 0;
 	}
 	unreserve(v);
 	return -1;
+}
+
+int create_place(struct visit *v, struct session *s, long long lifetime_s,
+		 struct err *e)
+{
+	if (create_check(v, s, e) < 0)
+		return -1;
+	return *v->config.fallback_servers ?
+		       farm_create(v, s, lifetime_s, e) :
+		       create_here(v, s, lifetime_s, NULL, e);
 }
 
 int create_session(struct visit *v, struct err *e)

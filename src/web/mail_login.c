@@ -15,12 +15,6 @@
 
 enum { RETRY_S = 60 };
 
-/* What of a form is an order, and is kept in the ticket. */
-static const char *const order_fields[] = {
-	"machine", "cpu",     "memory",        "snapshot_lifetime",
-	"gpu",     "oneshot", "config_script", "mail_me", "disk",
-};
-
 /* ---- Asking for a mail ---- */
 
 bool mail_login_wanted(const struct visit *v)
@@ -76,22 +70,6 @@ static int check_order(struct visit *v, const char *address, struct session *s,
 		result = order_check_machine(s, &v->config, &v->who, e);
 	v->who = before;
 	return result;
-}
-
-/* The order as a query string; NULL if no memory, or if it is too long. */
-static char *pack_order(const struct form *fields)
-{
-	AUTO_BUF struct buf out = BUF_INIT(TICKET_ORDER_MAX);
-
-	for (size_t i = 0; i < ARRAY_LEN(order_fields); i++) {
-		const char *value = form_get(fields, order_fields[i]);
-
-		if (!value)
-			continue;
-		buf_printf(&out, "%s%s=", out.len ? "&" : "", order_fields[i]);
-		text_url_escape(&out, value);
-	}
-	return buf_failed(&out) ? NULL : strdup(buf_str(&out));
 }
 
 static void log_mail(const struct visit *v, const char *user,
@@ -200,8 +178,8 @@ int mail_login_ask(struct visit *v, enum ticket_purpose purpose,
 	if (read_address(v, address, &verdict, e) < 0 ||
 	    (create && check_order(v, address, &s, &order, e) < 0))
 		return -1;
-	packed = create ? pack_order(&v->request.fields) : strdup("");
-	if (!packed)
+	packed = create ? order_pack(&v->request.fields) : strdup("");
+	if (!packed || strlen(packed) > TICKET_ORDER_MAX)
 		return err_set(e, ERR_TOO_LARGE, "The form is too long.");
 	snprintf(t.user, sizeof(t.user), "%s", address);
 	t.order = packed;

@@ -334,6 +334,26 @@ json_t *order_value(const struct form *form, const struct session *s,
 			 script ? script : "");
 }
 
+char *order_pack(const struct form *form)
+{
+	static const char *const names[] = {
+		"machine", "cpu",     "memory",	       "snapshot_lifetime",
+		"gpu",	   "oneshot", "config_script", "mail_me",
+		"disk",
+	};
+	AUTO_BUF struct buf out = BUF_INIT(ORDER_PACKED_MAX);
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *value = form_get(form, names[i]);
+
+		if (!value)
+			continue;
+		buf_printf(&out, "%s%s=", out.len ? "&" : "", names[i]);
+		text_url_escape(&out, value);
+	}
+	return buf_failed(&out) ? NULL : strdup(buf_str(&out));
+}
+
 int order_check_machine(const struct session *s, const struct config *c,
 			const struct identity *who, struct err *e)
 {

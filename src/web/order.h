@@ -44,6 +44,11 @@ MUST_CHECK int order_read(const struct form *form, const struct config *c,
 json_t *order_value(const struct form *form, const struct session *s,
 		    long long lifetime_s);
 
+/* The fields of a form that are an order, as a query string.  NULL if no
+ * memory, or if it is longer than ORDER_PACKED_MAX; the caller frees. */
+enum { ORDER_PACKED_MAX = 256 * 1024 };
+char *order_pack(const struct form *form);
+
 /* May `who` have the machine that is in *s?  See access_check_machine(). */
 MUST_CHECK int order_check_machine(const struct session *s,
 				   const struct config *c,

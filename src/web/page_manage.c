@@ -1,4 +1,5 @@
-/* The list: one's own sessions; for an administrator everybody's. */
+/* The list: one's own sessions; for an administrator everybody's.  And those
+ * of the other servers. */
 #include "web/page.h"
 
 #include <stdint.h>
@@ -6,6 +7,7 @@
 #include "session/newest.h"
 #include "sys/json.h"
 #include "web/extend.h"
+#include "web/farm.h"
 #include "web/listing.h"
 #include "web/view.h"
 
@@ -53,6 +55,7 @@ static int manage_html(struct visit *v, const struct session_list *list,
 			  PAGE_CGI "?manage=1&all=1");
 	int failed = !flags || json_object_update(page, flags) < 0;
 
+	failed = failed || farm_decorate(json_object_get(page, "servers")) < 0;
 	for (size_t i = 0; i < list->count && !failed; i++)
 		failed = decorate(v, json_array_get(sessions, i),
 				  &list->list[i]);
@@ -80,15 +83,18 @@ int page_manage(struct visit *v, struct err *e)
 			       "Tell us who you are to see your desktops.");
 	if (visit_store(v, e) < 0 ||
 	    newest_list(&v->store, v->who.admin ? NULL : v->who.user,
-			wants_all(v) ? SIZE_MAX : ROWS_MAX, &list, &older,
-			e) < 0)
+			v->by_farm   ? FARM_LIST_MAX :
+			wants_all(v) ? SIZE_MAX :
+				       ROWS_MAX,
+			&list, &older, e) < 0)
 		return -1;
 	host = listing_host(&v->config, &list, v->who.admin, e);
 	if (!host)
 		return -1;
 	/* The page's value, and the whole of the JSON. */
-	value = json_pack("{so so}", "host", host, "sessions",
-			  listing_sessions(&v->config, &list, v->who.user));
+	value = json_pack("{so so so}", "host", host, "sessions",
+			  listing_sessions(&v->config, &list, v->who.user),
+			  "servers", farm_servers(v));
 	if (v->request.wants_json)
 		return page_json(v, 200, value, e);
 	return manage_html(v, &list, older, value, e);

@@ -1,5 +1,6 @@
 /* What a mailed link leads to: what it stands for, and a button.  Following
  * the link, however often, changes nothing. */
+#include "web/farm.h"
 #include "web/mail_login.h"
 #include "web/page.h"
 
@@ -54,6 +55,8 @@ int page_ticket(struct visit *v, struct err *e)
 	const struct letter_order *shown = NULL;
 	const char *script = NULL;
 
+	if (token && farm_is_ticket(token))
+		return farm_enter(v, token, e);
 	if (visit_store(v, e) < 0 ||
 	    ticket_look(&v->store, token ? token : "", &t, e) < 0)
 		return -1;

@@ -19,7 +19,7 @@ enum { SHORTAGE_RETRY_S = 120 };
 static const char security_headers[] =
 	"Content-Security-Policy: default-src 'none'; script-src 'self'; "
 	"style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'\r\n"
+	"form-action 'self'%s; frame-ancestors 'none'; base-uri 'none'\r\n"
 	"X-Content-Type-Options: nosniff\r\n"
 	"X-Frame-Options: DENY\r\n"
 	"Referrer-Policy: %s\r\n"
@@ -187,13 +187,14 @@ static int send_parts(int fd, const struct buf *head, char *body,
 int reply_send(const struct reply *r, bool https, bool head, int fd,
 	       struct err *e)
 {
-	AUTO_BUF struct buf out = BUF_INIT(REPLY_HEADERS_MAX + 4096);
+	AUTO_BUF struct buf out =
+		BUF_INIT(REPLY_HEADERS_MAX + REPLY_FORMS_MAX + 4096);
 	bool whole = !buf_failed(&r->headers) && !buf_failed(&r->body);
 	int status = whole ? r->status : 500;
 	size_t length = whole ? r->body.len : 0;
 
 	buf_printf(&out, "Status: %d %s\r\n", status, reply_reason(status));
-	buf_printf(&out, security_headers,
+	buf_printf(&out, security_headers, buf_str(&r->forms),
 		   r->secret_url ? "strict-origin" : "same-origin");
 	buf_puts(&out, https ? https_headers : "");
 	if (length && r->type)
@@ -210,6 +211,7 @@ int reply_send(const struct reply *r, bool https, bool head, int fd,
 
 void reply_release(struct reply *r)
 {
+	buf_release(&r->forms);
 	buf_release(&r->headers);
 	buf_release(&r->body);
 }

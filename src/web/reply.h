@@ -14,6 +14,7 @@
 
 enum {
 	REPLY_HEADERS_MAX = 16 * 1024,
+	REPLY_FORMS_MAX = 12 * 1024,
 	REPLY_BODY_MAX = 32 * 1024 * 1024,
 };
 
@@ -27,15 +28,18 @@ struct reply {
 	const char *type;   /* Content-Type; NULL with an empty body */
 	bool secret_url;    /* the page's URL holds a secret: no request that
 			       the page makes may carry it as its referrer */
+	struct buf forms;   /* " ORIGIN" of each server beside this one that
+			       an answer to a form may lead to */
 	struct buf headers; /* those of this reply alone, a line each */
 	struct buf body;
 };
 
 #define REPLY_INIT                                                             \
-	{ .status = 500, .headers = BUF_INIT(REPLY_HEADERS_MAX),               \
+	{ .status = 500, .forms = BUF_INIT(REPLY_FORMS_MAX), .headers = BUF_INIT(REPLY_HEADERS_MAX),               \
 	  .body = BUF_INIT(REPLY_BODY_MAX) }
 
-/* Begin another reply: forget headers and body (but not secret_url). */
+/* Begin another reply: forget headers and body (but not secret_url and
+ * forms). */
 void reply_reset(struct reply *r, int status, const char *type);
 
 /* Add a header.  A control character in the value fails the whole reply. */

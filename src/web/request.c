@@ -22,6 +22,7 @@ enum { HEADER_MAX = 8192 };
 	X(REMOTE_USER)                                                         \
 	X(SERVER_NAME)                                                         \
 	X(SERVER_PORT)                                                         \
+	X(SERVER_ADDR)                                                         \
 	X(HTTPS)                                                               \
 	X(UNIQUE_ID)                                                           \
 	X(HTTP_HOST)                                                           \
@@ -135,6 +136,7 @@ static void describe(struct request *r, const struct environment *env)
 		       v[HTTP_VIA];
 	r->server_name = or_empty(v[SERVER_NAME]);
 	r->server_port = or_empty(v[SERVER_PORT]);
+	r->server_addr = or_empty(v[SERVER_ADDR]);
 	r->host = v[HTTP_HOST];
 	r->origin = v[HTTP_ORIGIN];
 	r->fetch_site = v[HTTP_SEC_FETCH_SITE];

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "conf/options.h"
+#include "farm/farm.h"
 #include "session/session.h"
 #include "web/form.h"
 
@@ -36,6 +37,7 @@ struct request {
 	const char *remote;      /* REMOTE_ADDR */
 	const char *server_name; /* SERVER_NAME and SERVER_PORT: the server's */
 	const char *server_port; /* own, where UseCanonicalName is on */
+	const char *server_addr; /* SERVER_ADDR: where the request came in */
 	const char *host;        /* the Host header; NULL if absent */
 	const char *origin;      /* the Origin header; NULL if absent */
 	const char *fetch_site;  /* Sec-Fetch-Site; NULL if absent */
@@ -100,5 +102,13 @@ MUST_CHECK int request_check_origin(const struct request *r,
  */
 void request_link_origin(const struct request *r, const struct config *c,
 			 char ret[SESSION_ORIGIN_SIZE]);
+
+/*
+ * The origins by which this server is called: service_url's, its own name's,
+ * and that of the address which the request came in by; never the Host
+ * header's.
+ */
+void request_own_names(const struct request *r, const struct config *c,
+		       struct farm_names *ret);
 
 #endif

@@ -116,3 +116,31 @@ void request_link_origin(const struct request *r, const struct config *c,
 		origin = (struct origin){ .host = "localhost", .port = 80 };
 	origin_text(&origin, ret, SESSION_ORIGIN_SIZE);
 }
+
+static void add_name(struct farm_names *names, const struct origin *o)
+{
+	char *name = names->list[names->count];
+
+	origin_text(o, name, sizeof(names->list[0]));
+	if (!farm_is_name(names, name))
+		names->count++;
+}
+
+void request_own_names(const struct request *r, const struct config *c,
+		       struct farm_names *ret)
+{
+	bool six = strchr(r->server_addr, ':') != NULL;
+	char address[128];
+	struct origin o;
+
+	*ret = (struct farm_names){ .count = 0 };
+	if (service_origin(c, &o))
+		add_name(ret, &o);
+	if (server_origin(r, &o))
+		add_name(ret, &o);
+	snprintf(address, sizeof(address), "%s%s%s%s%s", six ? "[" : "",
+		 r->server_addr, six ? "]" : "", r->server_port[0] ? ":" : "",
+		 r->server_port);
+	if (r->server_addr[0] && origin_of_host(address, r->https, &o))
+		add_name(ret, &o);
+}

@@ -21,6 +21,7 @@ struct visit {
 	struct identity who;   /* user "" for nobody */
 	char cookie[LOGIN_COOKIE_SIZE]; /* of the login that `who` is from */
 	char new_cookie[LOGIN_COOKIE_SIZE]; /* to be given with the reply */
+	bool by_farm; /* another server asks for `who` (web/farm_serve.c) */
 	struct reply reply;
 	struct session launch; /* to be launched once the reply is sent, */
 	int launch_lock;       /* if this is not -1: its lock */

@@ -10,7 +10,9 @@
 
 const char *visit_remote_user(const struct visit *v)
 {
-	return v->config.check_user_remote ? v->request.remote_user : NULL;
+	return v->config.check_user_remote && !v->by_farm ?
+		       v->request.remote_user :
+		       NULL;
 }
 
 /* What a page's script looks up by itself is no use of the login. */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "conf/servers.h"
 #include "sys/clock.h"
 #include "sys/core.h"
 #include "sys/user.h"
@@ -69,6 +70,20 @@ static int configure(struct visit *v, struct err *e)
 	return config_finish(&v->config, e);
 }
 
+/* An answer to a form may lead to another server of the farm. */
+static int allow_servers(struct visit *v, struct err *e)
+{
+	struct servers servers;
+
+	if (!*v->config.fallback_servers)
+		return 0;
+	if (servers_parse(v->config.fallback_servers, &servers))
+		return err_set(e, ERR_SYSTEM, "no memory");
+	for (size_t i = 0; i < servers.count; i++)
+		buf_printf(&v->reply.forms, " %s", servers.list[i].origin);
+	return 0;
+}
+
 static int answer(struct visit *v, struct err *e)
 {
 	struct err unread = ERR_INIT;
@@ -76,7 +91,7 @@ static int answer(struct visit *v, struct err *e)
 
 	v->reply.secret_url = form_get(&v->request.query, "ticket") != NULL;
 	if (config_init(&v->config, e) < 0 || user_settle(e) < 0 ||
-	    configure(v, e) < 0 ||
+	    configure(v, e) < 0 || allow_servers(v, e) < 0 ||
 	    request_admit(&v->request, &v->config, e) < 0)
 		return -1;
 	if (v->request.method == METHOD_OTHER)

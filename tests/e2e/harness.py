@@ -196,11 +196,8 @@ class Client:
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
         sent.update(headers or {})
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self.site.port, timeout=seconds
-        )
-        with contextlib.closing(connection):
-            host = [] if "Host" in sent else [("Host", f"localhost:{self.site.port}")]
+        with contextlib.closing(self.site.connect(seconds)) as connection:
+            host = [] if "Host" in sent else [("Host", self.site.host)]
             connection.putrequest(
                 method, path, skip_host=True, skip_accept_encoding=True
             )
@@ -335,7 +332,8 @@ class Site:
     ):
         self.port = port
         self.gateway_port = gateway_port
-        self.url = f"http://localhost:{port}"
+        self.host = f"localhost:{port}"
+        self.url = f"http://{self.host}"
         self.mpm = mpm
         self.machines = [TINY] if machines is None else machines
         self.options = {"service_port": gateway_port, "service_max_load": 1000}
@@ -385,9 +383,13 @@ class Site:
         if problems:
             print("\n".join(["left behind:", *problems]), file=sys.stderr)
 
+    def enter(self):
+        """What its programs are started by, in front of their arguments."""
+        return []
+
     def site(self, verb, *arguments):
         done = subprocess.run(
-            ["tests/site/site", verb, str(self.dir), *map(str, arguments)],
+            [*self.enter(), "tests/site/site", verb, str(self.dir), *map(str, arguments)],
             cwd=TREE,
             env=os.environ | {"MPM": self.mpm},
             stdin=subprocess.DEVNULL,
@@ -553,7 +555,7 @@ class Site:
     def qwdctl(self, *arguments, check=True, seconds=60):
         """Run qwdctl as the service user; the finished process."""
         done = subprocess.run(
-            ["tests/site/site", "qwdctl", str(self.dir), *arguments],
+            [*self.enter(), "tests/site/site", "qwdctl", str(self.dir), *arguments],
             cwd=TREE,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -593,6 +595,9 @@ class Site:
         )
 
     # -- talking to it, as its first visitor
+
+    def connect(self, seconds):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
 
     def order(self, **fields):
         """The form's fields for a session that is small and short."""
@@ -951,12 +956,13 @@ class Browser:
     """
 
     def __init__(
-        self, width=1280, height=800, javascript=True, dark=False, phone=False
+        self, width=1280, height=800, javascript=True, dark=False, phone=False, flags=()
     ):
         self.size = (390, 844) if phone else (width, height)
         self.javascript = javascript
         self.dark = dark
         self.phone = phone
+        self.flags = flags
         self.profile = None
         self.driver = None
 
@@ -982,6 +988,7 @@ class Browser:
             "--lang=en",
             f"--user-data-dir={self.profile}/data",
             f"--window-size={self.size[0]},{self.size[1]}",
+            *self.flags,
         ):
             options.add_argument(flag)
         if not self.javascript:

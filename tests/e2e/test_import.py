@@ -26,6 +26,7 @@ $config{email_from} = 'desk@lab.example';
 $config{email_passwd} = "s3cret # word";
 $config{layout_title} = "Ångström's \"lab\"";
 $config{boot_delay} = 10;
+$config{fallback_servers} = 'http://desk2.lab.example,desk3';
 $config{check_user_custom} = sub { return "SUCCESS" };
 $config{service_use_vpn} = 1;
 $config{service_port} = "6080; rm -rf /";
@@ -101,6 +102,7 @@ class Import(unittest.TestCase):
         out = self.take().stdout
         for line in ("check_user_custom: a Perl function",
                      "service_use_vpn: service_use_vpn: there is no such option",
+                     "fallback_servers: write the servers that have this program",
                      "service_port: service_port:",
                      "long_text: long_text: there is no such option",
                      "things: it is neither a text nor a list"):

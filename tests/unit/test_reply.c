@@ -56,6 +56,25 @@ static void a_reply_has_the_security_headers(void **state)
 	reply_release(&r);
 }
 
+static void a_form_may_lead_to_the_servers_of_the_farm(void **state)
+{
+	struct reply r = REPLY_INIT;
+	int fd = memfd_create("reply", MFD_CLOEXEC);
+	struct err e = ERR_INIT;
+	char sent[4096] = "";
+
+	(void)state;
+	assert_true(fd >= 0);
+	buf_puts(&r.forms, " https://desk2.example");
+	reply_reset(&r, 200, REPLY_HTML);
+	assert_int_equal(reply_send(&r, false, false, fd, &e), 0);
+	assert_true(pread(fd, sent, sizeof(sent) - 1, 0) > 0);
+	close(fd);
+	assert_non_null(strstr(sent, "form-action 'self' https://desk2.example"
+				     "; frame-ancestors 'none'"));
+	reply_release(&r);
+}
+
 static void over_https_it_says_so_for_a_year(void **state)
 {
 	struct reply r = REPLY_INIT;
@@ -231,6 +250,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_reply_has_the_security_headers),
+		cmocka_unit_test(a_form_may_lead_to_the_servers_of_the_farm),
 		cmocka_unit_test(over_https_it_says_so_for_a_year),
 		cmocka_unit_test(head_gets_all_but_the_body),
 		cmocka_unit_test(the_last_reply_built_is_the_one_that_is_sent),

@@ -550,6 +550,28 @@ static void links_never_come_from_the_host_header(void **state)
 	}
 }
 
+static void a_server_knows_the_names_that_it_is_called_by(void **state)
+{
+	AUTO_CONFIG struct config c = { .file = NULL };
+	struct request r = REQUEST_INIT;
+	struct farm_names names;
+
+	(void)state;
+	make_config(&c, "https://desktop.lab.example", false);
+	r.server_name = "Server2.lab.example";
+	r.server_port = "443";
+	r.server_addr = "2001:db8::2";
+	r.https = true;
+	r.host = "evil.example";
+	request_own_names(&r, &c, &names);
+	assert_int_equal(names.count, 3);
+	assert_string_equal(names.list[0], "https://desktop.lab.example");
+	assert_true(farm_is_name(&names, "https://server2.lab.example"));
+	assert_true(farm_is_name(&names, "https://[2001:db8::2]"));
+	assert_false(farm_is_name(&names, "https://evil.example"));
+	assert_false(farm_is_name(&names, "http://desktop.lab.example"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -566,6 +588,7 @@ int main(void)
 		cmocka_unit_test(a_post_of_another_site_is_refused),
 		cmocka_unit_test(nothing_is_served_below_the_programs_name),
 		cmocka_unit_test(links_never_come_from_the_host_header),
+		cmocka_unit_test(a_server_knows_the_names_that_it_is_called_by),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,236 @@
+#include "farm/farm.h"
+
+#include <string.h>
+
+#include "sys/json.h"
+
+enum { UNKNOWN = 401, BUSY = 503 }; /* HTTP statuses */
+
+bool farm_is_name(const struct farm_names *names, const char *origin)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (strcmp(names->list[i], origin) == 0)
+			return true;
+	return false;
+}
+
+/* The list may be the same at all servers: we are in it, then. */
+static void leave_out_self(struct servers *s, const struct farm_names *names)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (!farm_is_name(names, s->list[i].origin))
+			s->list[kept++] = s->list[i];
+	s->count = kept;
+}
+
+int farm_open(const struct config *c, const struct store *st,
+	      const struct farm_names *names, const struct identity *who,
+	      const char *remote, struct farm *ret, struct err *e)
+{
+	if (servers_parse(c->fallback_servers, &ret->servers))
+		return err_set(e, ERR_SYSTEM, "no memory");
+	if (farm_secret_read(c, &ret->secret, e) < 0 ||
+	    peer_id(st, ret->id, e) < 0)
+		return -1;
+	leave_out_self(&ret->servers, names);
+	ret->config = c;
+	ret->store = st;
+	ret->who = *who;
+	snprintf(ret->from, sizeof(ret->from), "%s",
+		 names->count ? names->list[0] : "");
+	snprintf(ret->remote, sizeof(ret->remote), "%s", remote);
+	return 0;
+}
+
+size_t farm_own_servers(const struct farm *f, const struct server **ret)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < f->servers.count; i++)
+		if (!f->servers.list[i].perl)
+			ret[count++] = &f->servers.list[i];
+	return count;
+}
+
+void farm_close(struct farm *f)
+{
+	secret_release(&f->secret);
+}
+
+/* ---- One call ---- */
+
+static int sign(struct farm *f, enum farm_verb verb,
+		const struct server *server, const char *session,
+		const char *fields, struct buf *out, struct err *e)
+{
+	struct assertion a = { .verb = verb, .who = f->who };
+
+	memcpy(a.from, f->from, sizeof(a.from));
+	memcpy(a.to, server->origin, sizeof(a.to));
+	memcpy(a.id, f->id, sizeof(a.id));
+	memcpy(a.remote, f->remote, sizeof(a.remote));
+	snprintf(a.session, sizeof(a.session), "%s", session);
+	if (farm_digest(fields, a.digest, e) < 0)
+		return -1;
+	return assertion_sign(&a, &f->secret, out, e);
+}
+
+static int make_call(struct farm *f, enum farm_verb verb,
+		     const struct server *server, const char *session,
+		     const char *fields, struct call *ret, struct err *e)
+{
+	*ret = (struct call){
+		.url = server->url,
+		.accept = "application/json",
+		.body = BUF_INIT(FARM_BODY_MAX),
+	};
+	buf_puts(&ret->body, "farm=");
+	if (sign(f, verb, server, session, fields, &ret->body, e) < 0)
+		return -1;
+	buf_printf(&ret->body, "%s%s", *fields ? "&" : "", fields);
+	return buf_failed(&ret->body) ?
+		       err_set(e, ERR_TOO_LARGE, "The form is too long.") :
+		       0;
+}
+
+/* ---- What became of it ---- */
+
+static void say(struct farm_answer *a, enum farm_state state,
+		const char *reason, const char *message)
+{
+	a->state = state;
+	snprintf(a->reason, sizeof(a->reason), "%s", reason);
+	snprintf(a->message, sizeof(a->message), "%s", message);
+}
+
+/* Any web server answers something: only JSON of ours counts. */
+static void judge(struct farm_answer *a, const struct call *c)
+{
+	struct err e = ERR_INIT;
+	char told[256] = "";
+
+	a->status = c->status;
+	a->ms = c->ms;
+	if (strcmp(c->reason, "ok") != 0 || !c->text) {
+		say(a, FARM_SILENT, c->reason, c->message);
+		return;
+	}
+	a->json = json_parse_object(c->text, strlen(c->text), &e);
+	if (json_is_true(json_object_get(a->json, "self")))
+		say(a, FARM_SELF, "self", "it is this server");
+	else if (a->json && (c->status == 200 || c->status == 201))
+		say(a, FARM_YES, "ok", "");
+	else if (!a->json || !answer_error(a->json, told, sizeof(told)))
+		say(a, FARM_SILENT, "no-farm", "no answer of a server of ours");
+	else if (c->status == UNKNOWN)
+		say(a, FARM_SILENT, "not-believed", told);
+	else if (c->status >= 500 && c->status != BUSY)
+		say(a, FARM_SILENT, "failed", told);
+	else
+		say(a, FARM_NO, "refused", told);
+}
+
+/* Whoever did not answer is left alone for a while. */
+static int note(const struct farm *f, const struct farm_answer *a,
+		struct err *e)
+{
+	bool silent = a->state == FARM_SILENT;
+
+	return peer_skip(f->store, a->server->origin, a->reason,
+			 a->state == FARM_SELF ? FARM_SELF_S :
+			 silent		       ? f->config->farm_skip :
+						 0,
+			 e);
+}
+
+/* ---- All of them ---- */
+
+/* Set those that are not to be asked aside; the rest is to be asked. */
+static size_t sort_out(const struct farm *f, struct farm_answer *answers,
+		       size_t count, struct farm_answer **ret_ask)
+{
+	size_t asked = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct farm_answer *a = &answers[i];
+
+		a->skipped = peer_is_skipped(f->store, a->server->origin,
+					     a->reason);
+		if (!a->skipped)
+			ret_ask[asked++] = a;
+		else if (strcmp(a->reason, "self") == 0)
+			a->state = FARM_SELF;
+	}
+	return asked;
+}
+
+static int converse(struct farm *f, struct farm_answer **ask, size_t count,
+		    struct call *calls, bool slow, struct err *e)
+{
+	long long wait = f->config->farm_wait;
+	long long most = slow ? f->config->farm_timeout * 1000 : wait;
+	int result = 0;
+
+	if (count && farm_ask(f->config, calls, count, wait,
+			      most > wait ? most : wait, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		judge(ask[i], &calls[i]);
+		if (note(f, ask[i], e) < 0)
+			result = -1;
+	}
+	return result;
+}
+
+int farm_round(struct farm *f, enum farm_verb verb,
+	       const struct server *const *servers, size_t count,
+	       const char *session, const char *fields, bool slow,
+	       struct farm_answer *ret, struct err *e)
+{
+	struct farm_answer *ask[SERVERS_MAX];
+	struct call calls[SERVERS_MAX];
+	size_t asked;
+	size_t made = 0;
+	int result = 0;
+
+	for (size_t i = 0; i < count; i++)
+		ret[i] = (struct farm_answer){
+			.server = servers[i],
+			.state = FARM_SILENT,
+		};
+	asked = sort_out(f, ret, count, ask);
+	while (made < asked && result == 0) {
+		result = make_call(f, verb, ask[made]->server, session,
+				   fields, &calls[made], e);
+		made++;
+	}
+	if (result == 0)
+		result = converse(f, ask, asked, calls, slow, e);
+	for (size_t i = 0; i < made; i++)
+		call_release(&calls[i]);
+	for (size_t i = 0; i < count && result < 0; i++)
+		farm_answer_release(&ret[i]);
+	return result;
+}
+
+void farm_answer_release(struct farm_answer *a)
+{
+	json_decref(a->json);
+	a->json = NULL;
+}
+
+int farm_disbelieve(struct farm *f, struct farm_answer *a,
+		    const struct err *why, struct err *e)
+{
+	say(a, FARM_SILENT, "damaged", why->msg);
+	return note(f, a, e);
+}
+
+int farm_enter_url(struct farm *f, const struct server *server,
+		   const char *session, struct buf *out, struct err *e)
+{
+	buf_printf(out, "%s/qemu-web-desktop/?ticket=", server->origin);
+	return sign(f, FARM_ENTER, server, session, "", out, e);
+}
