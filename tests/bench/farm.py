@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+"""What a farm of three servers costs, each in a network namespace, with TLS:
+a Create that is forwarded against the same at that server itself, and the list
+of sessions on all against that of one.
+
+usage: farm.py      in tests/sandbox, with PYTHONPATH=tests/e2e
+"""
+
+import os
+import statistics
+import time
+import urllib.parse
+
+from farm_case import Farm
+from harness import CGI, FINAL
+
+ROUNDS = int(os.environ.get("ROUNDS", "25"))
+FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+
+
+def timed(site, method, path, fields=None, headers=None):
+    """The answer, and the milliseconds to it on a connection that stands."""
+    link = site.connect(30)
+    link.connect()
+    body = urllib.parse.urlencode(fields) if fields else None
+    begin = time.perf_counter()
+    link.request(method, path, body, (headers or {}) | (FORM if body else {}))
+    answer = link.getresponse()
+    answer.text = answer.read().decode()
+    elapsed = (time.perf_counter() - begin) * 1000
+    link.close()
+    return answer, elapsed
+
+
+def create(site, where, user):
+    """Create at `site`; the session's end at `where`."""
+    answer, elapsed = timed(site, "POST", CGI, site.order(user=user, password="x"))
+    if answer.status != 201:
+        raise SystemExit(f"create: {answer.status} {answer.text}")
+    where.qwdctl("stop", "--all", "--now", "--yes")
+    return elapsed
+
+
+def forwarding(one, two):
+    direct, forwarded = [], []
+    for i in range(ROUNDS):
+        direct.append(create(two, two, f"direct{i}"))
+        forwarded.append(create(one, two, f"forwarded{i}"))
+    own, through = statistics.median(direct), statistics.median(forwarded)
+    print(f"{'Create, forwarded to the next server':44s} {through:9.2f} ms {own:9.2f} ms "
+          f"adds {through - own:6.2f} ms (goal: at most 20)", flush=True)
+
+
+def lists(sites):
+    """Each server's own page, and the first one's of all."""
+    own = {site.name: [] for site in sites}
+    everywhere = []
+    cookies = {}
+    for site in sites:
+        visitor = site.visitor()
+        visitor.post_form({"manage": "1", "user": "ann", "password": "x"})
+        cookies[site.name] = {
+            "Cookie": "; ".join(f"{k}={v}" for k, v in visitor.cookies.items())}
+    one = sites[0]
+    names = one.options["fallback_servers"]
+    for _ in range(ROUNDS):
+        one.configure(fallback_servers=None)
+        for site in sites:
+            own[site.name].append(
+                timed(site, "GET", f"{CGI}?manage=1", headers=cookies[site.name])[1])
+        one.configure(fallback_servers=names)
+        answer, elapsed = timed(one, "GET", f"{CGI}?manage=1", headers=cookies[one.name])
+        if answer.text.count("There is no session on this server") != len(sites) - 1:
+            raise SystemExit("the page does not show all servers")
+        everywhere.append(elapsed)
+    slowest = max(statistics.median(times) for times in own.values())
+    ours = statistics.median(everywhere)
+    print(f"{'The list of sessions on three servers':44s} {ours:9.2f} ms {slowest:9.2f} ms "
+          f"ratio {ours / slowest:6.2f}  (goal: at most 2)", flush=True)
+
+
+def main():
+    alone = {"fallback_servers": None}
+    with Farm({"service_max_load": 1000}, each={1: alone, 2: alone}) as farm:
+        one, two, _ = farm.sites
+        lists(farm.sites)
+        visitor = one.visitor()
+        name = visitor.create(user="bob", password="x")["name"]
+        visitor.wait_state(name, "running")
+        forwarding(one, two)
+        one.qwdctl("stop", name, "--now", "--yes")
+        visitor.wait_state(name, FINAL, 15)
+
+
+main()
