@@ -107,6 +107,9 @@ static int look(int dir, const char *token, struct ticket_name *ret_name,
 		return err_set(e, ERR_NOT_FOUND, "%s", is_unknown);
 	*ret = f.ticket;
 	f.ticket.order = NULL;
+	/* Where its end lies on the wall clock of now. */
+	ret->expires =
+		clock_wall() + (f.expires_boot_ms - clock_boot_ms()) / 1000;
 	return 0;
 }
 

@@ -48,7 +48,7 @@ struct ticket {
 	enum ticket_purpose purpose;
 	char *order;         /* what was asked for, the maker's own text */
 	long long created;   /* wall clock, for people */
-	long long expires;   /* the same */
+	long long expires;   /* the same, as that clock is when it is read */
 };
 
 #define AUTO_TICKET __attribute__((cleanup(ticket_release)))

@@ -279,6 +279,9 @@ static void a_ticket_ends_by_this_boots_clock(void **state)
 	make("ann@lab.example", "192.0.2.1", token);
 	change(token, set_the_clock_back);
 	assert_int_equal(ticket_use(&store, token, &t, &e), 0);
+	/* People are told what is left of it. */
+	assert_in_range(t.expires, clock_wall() + LIFETIME_S - 60,
+			clock_wall() + LIFETIME_S);
 }
 
 static void an_address_has_three_at_a_time(void **state)
