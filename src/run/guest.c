@@ -53,23 +53,22 @@ void guest_on_info(struct owner *o)
 		guest_network_begin(o);
 }
 
-/* Into the log, unless there were many: a QEMU that a guest has taken over, or
- * a guest's own driver, may give cause for as many as it likes. */
-static void complain(struct owner *o, const char *event, const char *message)
+/* May one more be logged?  A QEMU that a guest has taken over, or a guest's own
+ * driver, may give cause for as many as it likes. */
+static bool may_complain(struct owner *o)
 {
 	if (o->complaints >= COMPLAINTS_MAX)
-		return;
-	if (++o->complaints == COMPLAINTS_MAX)
-		message = "the last that is logged of this QEMU";
-	log_event(event, "session", o->s.name, "message", message, NULL);
+		return false;
+	o->complaints++;
+	return true;
 }
 
 static void command(struct owner *o, const char *name, long long id)
 {
 	struct err e = ERR_INIT;
 
-	if (qmp_send(&o->qmp, name, id, &e) < 0)
-		complain(o, "qmp", e.msg);
+	if (qmp_send(&o->qmp, name, id, &e) < 0 && may_complain(o))
+		log_error("qmp", &e);
 }
 
 /*
@@ -199,13 +198,16 @@ static void on_event(struct owner *o, const struct qmp_message *m)
 	} else if (strcmp(m->text, "VNC_DISCONNECTED") == 0 && o->s.oneshot) {
 		command(o, "query-vnc", ID_VIEWERS);
 	} else if (strcmp(m->text, "BLOCK_IO_ERROR") == 0) {
-		complain(o, "disk-error", NULL);
+		if (may_complain(o))
+			log_event("disk-error", "session", o->s.name, NULL);
 	}
 }
 
 static void on_refusal(struct owner *o, const struct qmp_message *m)
 {
-	complain(o, "qmp-error", m->text);
+	if (may_complain(o))
+		log_event("qmp-error", "session", o->s.name, "message",
+			  m->text, NULL);
 	if (m->id == QMP_ID_FREEZE)
 		freeze_answered(o, false);
 }
