@@ -191,7 +191,7 @@ libfuzzer-programs:
 PORT ?= 8080
 
 # It ends with make, also when make is killed.
-.PHONY: demo guest guest-uefi
+.PHONY: demo guest guest-uefi guest-cloud
 demo:
 	+@exec setpriv --pdeathsig TERM tests/site/demo '$(PORT)' $(DEMO)
 
@@ -208,6 +208,12 @@ guest-uefi: build/guests/uefi.raw
 build/guests/uefi.raw: $(wildcard $(GUESTS)/uefi.sh $(GUESTS)/lib.sh) \
 		$(shell find $(GUESTS)/tiny -type f)
 	@$(GUESTS)/uefi.sh $@
+
+# Debian with cloud-init, for the slow end-to-end tests; as root.
+guest-cloud: build/guests/cloud.qcow2
+build/guests/cloud.qcow2: $(wildcard $(addprefix $(GUESTS)/,cloud.sh lib.sh \
+		kernel.* cloud/packages desktop/initrd/init))
+	@$(GUESTS)/cloud.sh $@
 
 # ---- Tests ------------------------------------------------------------------
 
@@ -385,7 +391,8 @@ make check-valgrind  unit tests under valgrind
 make check-fuzz   every fuzzer for 15 seconds
 make check-faults kill and fail at a sample of all system calls
 make check-e2e    end-to-end tests with the real servers and a browser
-make check-long   all of them, with the slow cases and longer fuzzing
+make check-long   all of them, with the slow cases and longer fuzzing;
+                  installs libguestfs, makes a Debian with cloud-init
 make bench        speed and size, as ratios
 make packages     only install the Debian packages for all of the above
 make check-system  the package on a Debian machine of its own, in QEMU

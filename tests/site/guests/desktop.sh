@@ -26,8 +26,6 @@
 
 set -eu
 
-disk_size=4G
-
 # Devices of virtual machines, and what Debian in one may want beside them.
 boot_modules='
     virtio_pci virtio_blk virtio_scsi ahci ata_piix sym53c8xx sd_mod
@@ -65,53 +63,12 @@ idle_generators='
 here=$(dirname -- "$(realpath -- "$0")")
 . "$here/lib.sh"
 
-grub=/usr/lib/grub/i386-pc
-keyrings=/usr/share/keyrings
-
 [ $# = 1 ] || [ $# = 2 ] || die 'usage: desktop.sh OUT.qcow2 [WORKDIR]'
-need apt-get as chroot cpio depmod dpkg-deb grub-mkimage lz4 mke2fs mmdebstrap \
-    modprobe objcopy qemu-img readelf setpriv sfdisk unshare xz \
-    /bin/busybox "$grub/boot.img" "$keyrings/debian-archive-keyring.gpg"
+# shellcheck disable=SC2086  # one word each
+need as chroot $debian_needs objcopy qemu-img xz
 [ "$(id -u)" = 0 ] || die 'must be run as root'
 begin 5 "$@"
 cd "$scratch"
-
-list() {
-    sed 's/#.*//' "$1" | xargs
-}
-
-# The host's Debian archives of its own release, and how it reaches them.
-write_sources() {
-    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    # shellcheck disable=SC2016  # apt's variables, not the shell's
-    apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
-        'Created-By: Packages' 'Origin: Debian' |
-        grep -E " $codename(-updates|-security)? " >sources.list ||
-        die "apt knows no Debian archive of $codename: run apt-get update"
-    apt-config dump --format '%F "%v";%n' Acquire | grep -v ::IndexTargets >apt.conf
-}
-
-# Whatever mmdebstrap mounts and starts ends with it, and it ends with this
-# script, even if that is killed: hence exec, this function's shell is a child.
-unpack_packages() {
-    exec setpriv --pdeathsig KILL \
-        unshare --mount --pid --fork --kill-child --mount-proc \
-        mmdebstrap --mode=root --variant=minbase --format=directory \
-        --keyring="$keyrings" --aptopt=apt.conf \
-        --aptopt='APT::Install-Recommends "false"' \
-        --aptopt='Acquire::Languages "none"' \
-        --dpkgopt=force-unsafe-io \
-        --dpkgopt='path-exclude=/usr/share/man/*' \
-        --dpkgopt='path-exclude=/usr/share/info/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' \
-        --dpkgopt='path-exclude=/usr/share/doc/*' \
-        --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-        --dpkgopt='path-exclude=/usr/lib/*/libLLVM*' \
-        --dpkgopt='path-exclude=/usr/lib/*/dri/*' \
-        --dpkgopt='path-exclude=/usr/lib/gcc/*/cc1' \
-        --include="$(list "$here/desktop/packages")" \
-        "$codename" root sources.list
-}
 
 configure_desktop() {
     cp -r --no-preserve=ownership "$here/desktop/root/." root
@@ -144,30 +101,9 @@ write_kernel() {
     pack_initrd initrd root/boot/initrd
 }
 
-# GRUB's two parts go before the first partition, where its installer would
-# put them; made for disks, they need no change.
-write_disk() {
-    cat >grub.cfg <<END
-linux (hd0,msdos1)/boot/vmlinuz net.ifnames=0 console=ttyS0 console=tty0 $fast_boot
-initrd (hd0,msdos1)/boot/initrd
-boot
-END
-    grub-mkimage -O i386-pc -o core.img -c grub.cfg -p '(hd0,msdos1)/boot/grub' \
-        biosdisk part_msdos ext2 linux boot
-
-    truncate -s "$disk_size" disk
-    echo 'label: dos
-        start=1MiB, type=83, bootable' | sfdisk -q disk
-    dd if="$grub/boot.img" of=disk bs=440 count=1 conv=notrunc status=none
-    dd if=core.img of=disk bs=512 seek=1 conv=notrunc status=none
-    size=$(($(stat -c %s disk) / 1024 - 1024))
-    quietly mke2fs -F -t ext4 -L desktop -m 0 -E offset=1048576,lazy_itable_init=0 \
-        -d root disk "${size}k"
-}
-
 say_step 'unpacking packages'
 write_sources
-quietly unpack_packages
+quietly unpack_packages "$here/desktop/packages"
 
 say_step 'configuring the desktop'
 quietly configure_desktop
@@ -176,7 +112,7 @@ say_step 'adding the kernel'
 write_kernel
 
 say_step 'writing the disk'
-write_disk
+write_disk desktop 4G
 
 say_step 'compressing the disk'
 quietly qemu-img convert -c -W -m 4 -O qcow2 disk "$part"

@@ -122,6 +122,78 @@ pack_initrd() {
     (cd "$1" && find . | sort | cpio --quiet -o -H newc -R 0:0) | lz4 -q -l -9 - "$2"
 }
 
+# ---- Disks with Debian; as root
+
+grub=/usr/lib/grub/i386-pc
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# For need.
+# shellcheck disable=SC2034  # used by the scripts that source this
+debian_needs="apt-get cpio depmod dpkg-deb grub-mkimage lz4 mke2fs mmdebstrap
+    modprobe readelf setpriv sfdisk unshare /bin/busybox $grub/boot.img $keyring"
+
+list() {
+    sed 's/#.*//' "$1" | xargs
+}
+
+# The host's Debian archives of its own release, and how it reaches them.
+write_sources() {
+    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    # shellcheck disable=SC2016  # apt's variables, not the shell's
+    apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
+        'Created-By: Packages' 'Origin: Debian' |
+        grep -E " $codename(-updates|-security)? " >sources.list ||
+        die "apt knows no Debian archive of $codename: run apt-get update"
+    apt-config dump --format '%F "%v";%n' Acquire | grep -v ::IndexTargets >apt.conf
+}
+
+# unpack_packages LIST: a minimal Debian and the packages of the list, as the
+# tree `root`.  Whatever mmdebstrap mounts and starts ends with it, and it ends
+# with this script, even if that is killed: hence exec, this function's shell is
+# a child.
+unpack_packages() {
+    exec setpriv --pdeathsig KILL \
+        unshare --mount --pid --fork --kill-child --mount-proc \
+        mmdebstrap --mode=root --variant=minbase --format=directory \
+        --keyring="${keyring%/*}" --aptopt=apt.conf \
+        --aptopt='APT::Install-Recommends "false"' \
+        --aptopt='Acquire::Languages "none"' \
+        --dpkgopt=force-unsafe-io \
+        --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/info/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --dpkgopt='path-exclude=/usr/share/doc/*' \
+        --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+        --dpkgopt='path-exclude=/usr/lib/*/libLLVM*' \
+        --dpkgopt='path-exclude=/usr/lib/*/dri/*' \
+        --dpkgopt='path-exclude=/usr/lib/gcc/*/cc1' \
+        --include="$(list "$1")" \
+        "$codename" root sources.list
+}
+
+# write_disk LABEL SIZE: the tree `root`, with its boot/vmlinuz and boot/initrd,
+# as a disk that starts by BIOS.  GRUB's two parts go before the first
+# partition, where its installer would put them; made for disks, they need no
+# change.
+write_disk() {
+    cat >grub.cfg <<END
+linux (hd0,msdos1)/boot/vmlinuz net.ifnames=0 console=ttyS0 console=tty0 $fast_boot
+initrd (hd0,msdos1)/boot/initrd
+boot
+END
+    grub-mkimage -O i386-pc -o core.img -c grub.cfg -p '(hd0,msdos1)/boot/grub' \
+        biosdisk part_msdos ext2 linux boot
+
+    truncate -s "$2" disk
+    echo 'label: dos
+        start=1MiB, type=83, bootable' | sfdisk -q disk
+    dd if="$grub/boot.img" of=disk bs=440 count=1 conv=notrunc status=none
+    dd if=core.img of=disk bs=512 seek=1 conv=notrunc status=none
+    size=$(($(stat -c %s disk) / 1024 - 1024))
+    quietly mke2fs -F -t ext4 -L "$1" -m 0 -E offset=1048576,lazy_itable_init=0 \
+        -d root disk "${size}k"
+}
+
 # finish: OUT appears, whole.
 finish() {
     mv -f -- "$part" "$out"
