@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "conf/arguments.h"
+#include "conf/image.h"
 #include "run/control.h"
 #include "run/owner_state.h"
 #include "run/purge.h"
@@ -64,6 +65,23 @@ static int prepare(struct owner *o, struct err *e)
 			    strlen(NETWORK_RESOLV), 0600, false, e);
 }
 
+/* The guest before this one wrote to the image, perhaps after it was looked
+ * into for this one: not any more, since we hold it. */
+static int check_master(struct owner *o, struct err *e)
+{
+	struct image image = { .iso = false };
+	int result = image_identify(o->image_fd, o->s.machine, &image, e);
+
+	if (result == 0 && strcmp(image.format, o->s.format) == 0 &&
+	    image.iso == o->s.iso && image.virtual_size == o->s.virtual_size)
+		return 0;
+	owner_fail(o, "The disk of this machine is another one than when it "
+		      "was asked for. Create it again, and tell the "
+		      "administrator if that happens again.");
+	return result < 0 ? -1 :
+			    err_set(e, ERR_CONFLICT, "the image has changed");
+}
+
 int owner_start_disk(struct owner *o, struct err *e)
 {
 	AUTO_FREE char *qemu_img = child_find_program("qemu-img", e);
@@ -81,7 +99,7 @@ int owner_start_disk(struct owner *o, struct err *e)
 		return -1;
 	}
 	if (o->s.master)
-		return 0;
+		return check_master(o, e);
 	if (o->overlay_fd < 0)
 		o->overlay_fd = overlay_reserve(&o->st, &o->s, e);
 	if (o->overlay_fd < 0)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "run/owner_state.h"
+#include "scratch.h"
 
 enum { REPEAT = 5000 };
 
@@ -92,11 +93,70 @@ static void it_does_not_fill_the_log(void **state)
 		assert_in_range(logged_after(lines[i]), 1, 20);
 }
 
+/* ---- The image that a session writes to ---- */
+
+static int start_disk(struct owner *o, const char *path)
+{
+	struct err e = ERR_INIT;
+	int memory;
+	int before = catch_log(&memory);
+	int result;
+
+	o->image = strdup(path);
+	result = owner_start_disk(o, &e);
+	assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
+	close(before);
+	close(memory);
+	close(o->image_fd);
+	free(o->image);
+	return result;
+}
+
+/* A guest that goes may give the disk a header for the next one's QEMU, which
+ * was told of the disk as it had been: one that names a file of the host. */
+static void a_master_is_looked_into_again_once_it_is_held(void **state)
+{
+	enum { BYTES = 1 << 20 };
+	struct owner o = OWNER;
+	char path[4300];
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/disk.img", scratch_path);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, BYTES), 0);
+	o.s.state = SESSION_PREPARING;
+	o.s.master = true;
+	o.s.virtual_size = BYTES;
+	snprintf(o.s.machine, sizeof(o.s.machine), "disk.img");
+	snprintf(o.s.format, sizeof(o.s.format), "raw");
+	o.image_fd = -1;
+	assert_int_equal(start_disk(&o, path), 0);
+	assert_false(o.finished);
+
+	snprintf(o.s.format, sizeof(o.s.format), "qcow2");
+	o.image_fd = -1;
+	assert_int_equal(start_disk(&o, path), -1);
+	assert_true(o.finished);
+	assert_int_equal(o.s.state, SESSION_FAILED);
+
+	o.finished = false;
+	o.s.state = SESSION_PREPARING;
+	snprintf(o.s.format, sizeof(o.s.format), "raw");
+	assert_int_equal(pwrite(fd, "QFI\xfb\0\0\0\3", 8, 0), 8);
+	o.image_fd = -1;
+	assert_int_equal(start_disk(&o, path), -1);
+	assert_true(o.finished);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_master_is_looked_into_again_once_it_is_held),
 		cmocka_unit_test(it_does_not_fill_the_log),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
