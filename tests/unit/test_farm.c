@@ -273,7 +273,7 @@ static void groups_that_do_not_fit_into_a_url_are_left_out(void **state)
 	struct assertion a = example();
 	struct assertion b;
 	struct err e = ERR_INIT;
-	char group[16];
+	char group[32];
 
 	(void)state;
 	a.verb = FARM_ENTER;
