@@ -1,5 +1,5 @@
 /*
- * qemu-web-desktop: one program, five roles.  Chooses the role, and does
+ * qemu-web-desktop: one program, six roles.  Chooses the role, and does
  * nothing else.
  */
 #include <stdio.h>
@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/macros.h"
+#include "run/job.h"
 #include "run/launch.h"
 #include "run/owner.h"
 #include "sys/user.h"
@@ -39,6 +40,8 @@ int main(int argc, char **argv)
 		return handed_over(argv[2]);
 	if (argc > 1 && strcmp(argv[1], "--session-owner") == 0)
 		return owner_main(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "--session-job") == 0)
+		return job_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "--gateway-keeper") == 0)
 		return keeper_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "--session-letter") == 0)

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "conf/ini.h"
 #include "conf/options_mail.h"
+#include "conf/options_slurm.h"
 #include "conf/options_table.h"
 #include "conf/servers.h"
 #include "sys/file.h"
@@ -351,7 +352,7 @@ int config_finish(struct config *c, struct err *e)
 {
 	if (check_directories(c, e) < 0 || check_displays(c, e) < 0 || check_logins(c, e) < 0 ||
 	    check_farm(c, e) < 0 ||
-	    options_check_mail(c, e) < 0 ||
+	    options_check_mail(c, e) < 0 || options_check_slurm(c, e) < 0 ||
 	    derive(&c->dir_machines, file_join(c->dir_service, "machines"), e) <
 		    0 ||
 	    derive(&c->dir_history, file_join(c->dir_service, "history"), e) <

@@ -71,10 +71,36 @@
 	X(PATH, dir_libexec, "/usr/libexec/qemu-web-desktop", 0, 0,            \
 	  "the service's own helper programs: qwd-net")                        \
 	X(ENUM, launcher, "auto", 0, 0,                                        \
-	  "auto|fork|systemd: who starts what outlives a request: itself, or " \
-	  "systemd's units; auto: these where their sockets are")              \
+	  "auto|fork|systemd|slurm: who starts what outlives a request: "      \
+	  "itself, or systemd's units; auto: these where their sockets are; "  \
+	  "slurm: as auto, and machines run as jobs of a cluster")             \
 	X(PATH, dir_launcher, "/run/qemu-web-desktop/launch", 0, 0,            \
 	  "sockets of systemd's units: session and gateway")                   \
+	X(PATH, dir_slurm, "", 0, 0,                                           \
+	  "with launcher = slurm: directory of jobs, on the file system that " \
+	  "the cluster's nodes share, private to the service's user")          \
+	X(PATH, slurm_conf, "", 0, 0,                                          \
+	  "Slurm's configuration (empty: Slurm's own place for it)")           \
+	X(STR, slurm_account, "", 0, 64, "account of jobs (empty: Slurm's)")   \
+	X(STR, slurm_partition, "", 0, 64,                                     \
+	  "partition of jobs (empty: Slurm's default)")                        \
+	X(STR, slurm_qos, "", 0, 64, "quality of service of jobs (empty: "     \
+	  "Slurm's default)")                                                  \
+	X(STR, slurm_gres, "gpu:1", 1, 128,                                    \
+	  "what a job with a graphics card asks Slurm for (sbatch --gres)")    \
+	X(INT, slurm_memory_overhead, 512, 64, 65536,                          \
+	  "MB that a job asks for beside its guest's memory")                  \
+	X(INT, slurm_max_cpu, 4, 1, 512, "cores of a job at most")             \
+	X(MILLI, slurm_max_memory, 16000, 64, 8192000,                         \
+	  "memory of a job's guest at most, in GB")                            \
+	X(ENUM, slurm_overlay, "shared", 0, 0,                                 \
+	  "shared|scratch: a job's disk is in dir_slurm, or on its node's "    \
+	  "own, in slurm_scratch")                                             \
+	X(PATH, slurm_scratch, "/tmp", 0, 0,                                   \
+	  "directory on each node's own disk for the service's private one")   \
+	X(INT, slurm_port, 0, 0, 65535,                                        \
+	  "first of the 1000 TCP ports of a node of which displays take one "  \
+	  "each (0: any free one)")                                            \
 	X(PATH, machines_conf, "", 0, 0,                                       \
 	  "list of machines (empty: machines.conf beside config.conf)")        \
 	X(STR, machine, "", 0, 255, "machine that a start by hand uses")       \

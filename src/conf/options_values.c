@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "conf/mounts.h"
 #include "conf/options_mail.h"
+#include "conf/options_slurm.h"
 #include "conf/servers.h"
 #include "conf/url.h"
 #include "sys/pci_gpu.h"
@@ -251,6 +252,11 @@ static const struct {
 	{ CONFIG_user_admin, form_users },
 	{ CONFIG_script_hosts, form_hosts },
 	{ CONFIG_fallback_servers, form_servers },
+	{ CONFIG_dir_slurm, option_form_slurm_dir },
+	{ CONFIG_slurm_account, option_form_slurm_name },
+	{ CONFIG_slurm_partition, option_form_slurm_name },
+	{ CONFIG_slurm_qos, option_form_slurm_name },
+	{ CONFIG_slurm_gres, option_form_slurm_gres },
 	{ CONFIG_imap_server, form_host },
 	{ CONFIG_smtp_server, form_host },
 	{ CONFIG_email_from, option_form_address },

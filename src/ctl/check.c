@@ -66,6 +66,7 @@ int ctl_check(const struct config *c, const struct given *g)
 	check_pages(&k);
 	check_scripts(&k);
 	check_install(&k);
+	check_slurm(&k);
 	check_display(&k);
 	check_host(&k);
 	check_farm(&k);

@@ -60,6 +60,8 @@ void check_pages(struct check *k);
 void check_scripts(struct check *k);
 /* Set-user-id, and systemd's sockets. */
 void check_install(struct check *k);
+/* What launcher = slurm needs. */
+void check_slurm(struct check *k);
 /* Ports and certificate of the displays. */
 void check_display(struct check *k);
 /* Programs, KVM, network, namespaces. */

@@ -83,14 +83,18 @@ pid_t control_peer(const struct store *st, const char *name, struct err *e)
 static int ask(int fd, const char *message, struct err *e)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	char answer[16];
+	char answer[CONTROL_ANSWER_SIZE];
 	ssize_t got;
 
 	if (send(fd, message, strlen(message), MSG_NOSIGNAL) < 0)
 		return err_sys(e, "cannot ask the owner");
 	if (poll(&p, 1, ANSWER_MS) <= 0)
 		return err_set(e, ERR_TIMEOUT, "the owner does not answer");
-	got = recv(fd, answer, sizeof(answer), 0);
+	got = recv(fd, answer, sizeof(answer) - 1, 0);
+	if (got > 2 && memcmp(answer, "no", 2) == 0) {
+		answer[got] = '\0';
+		return err_set(e, ERR_CONFLICT, "%s", answer + 2);
+	}
 	if (got != 2 || memcmp(answer, "ok", 2) != 0)
 		return err_set(e, ERR_SYSTEM, "the owner refused");
 	return 0;

@@ -9,6 +9,9 @@
 
 #include "session/store.h"
 
+/* "ok", or "no" and perhaps a sentence for people. */
+enum { CONTROL_ANSWER_SIZE = 600 };
+
 /*
  * Make the socket of a session that is being launched.  Whoever asks from now
  * on waits for the owner, who gets the descriptor by inheritance.  Returns

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "run/control.h"
 #include "run/owner_state.h"
 #include "session/lifetime.h"
 #include "sys/clock.h"
@@ -64,11 +65,38 @@ static void log_extension(const struct owner *o, const char *who)
 		  NULL);
 }
 
-/* What was decided by lifetime_extended(): here it is only made sure that the
- * end does not come nearer, and is kept. */
-static int obey_extend(struct owner *o, const json_t *message, struct err *e)
+void control_answer(int client, int result, const struct err *e)
+{
+	char text[CONTROL_ANSWER_SIZE] = "ok";
+
+	if (result < 0)
+		snprintf(text, sizeof(text), "no%s",
+			 e->code == ERR_CONFLICT ? e->msg : "");
+	(void)!send(client, text, strlen(text), MSG_NOSIGNAL);
+	close(client);
+}
+
+int control_extended(struct owner *o, long long ends_boot_ms, const char *who,
+		     struct err *e)
 {
 	struct session before = o->s;
+
+	lifetime_end_at(&o->config, &o->s, clock_boot_ms(), ends_boot_ms);
+	if (store_write(&o->st, &o->s, e) < 0) {
+		o->s = before;
+		return -1;
+	}
+	warning_plan(o);
+	log_extension(o, who);
+	return 0;
+}
+
+/* What was decided by lifetime_extended(): here it is only made sure that the
+ * end does not come nearer, and is kept. */
+static int obey_extend(struct owner *o, int client, const json_t *message,
+		       struct err *e)
+{
+	int result;
 	const char *who;
 	long long ends;
 
@@ -77,15 +105,9 @@ static int obey_extend(struct owner *o, const json_t *message, struct err *e)
 		return -1;
 	if (o->finished || o->s.state >= SESSION_STOPPING ||
 	    !o->s.ends_boot_ms || (ends && ends < o->s.ends_boot_ms))
-		return err_set(e, ERR_CONFLICT, "it cannot be extended");
-	lifetime_end_at(&o->config, &o->s, clock_boot_ms(), ends);
-	if (store_write(&o->st, &o->s, e) < 0) {
-		o->s = before;
-		return -1;
-	}
-	warning_plan(o);
-	log_extension(o, who);
-	return 0;
+		return err_set(e, ERR_CONFLICT, "It cannot be extended now.");
+	result = o->place->extend(o, client, ends, who, e);
+	return result == 0 ? control_extended(o, ends, who, e) : result;
 }
 
 /* 0: done; 1: the answer comes later, and the client is no longer ours. */
@@ -100,7 +122,7 @@ static int obey(struct owner *o, int client, const char *text, size_t len,
 	if (strcmp(verb, "stop") == 0)
 		return obey_stop(o, message, e);
 	if (strcmp(verb, "extend") == 0)
-		return obey_extend(o, message, e);
+		return obey_extend(o, client, message, e);
 	if (strcmp(verb, "freeze") == 0)
 		return freeze_begin(o, client, e) < 0 ? -1 : 1;
 	return err_set(e, ERR_DAMAGED, "unknown verb");
@@ -123,8 +145,8 @@ void control_on_message(struct owner *o, int *client)
 		}
 		if (result < 0)
 			log_error("control", &e);
-		(void)!send(*client, result == 0 ? "ok" : "no", 2,
-			    MSG_NOSIGNAL);
+		control_answer(TAKE_FD(*client), result, &e);
+		return;
 	}
 	close(*client);
 	*client = -1;

@@ -82,8 +82,6 @@ void owner_stop_further(struct owner *o)
 
 void owner_stop(struct owner *o, bool now, const char *sentence)
 {
-	bool at_once = now || !o->started;
-
 	if (o->finished)
 		return;
 	set_reason(o, sentence);
@@ -91,8 +89,15 @@ void owner_stop(struct owner *o, bool now, const char *sentence)
 		owner_move(o, SESSION_STOPPING, o->s.step);
 	owner_deadline(o, DEADLINE_STEP, 0);
 	owner_deadline(o, DEADLINE_LOOK, 0);
+	o->place->stop(o, now);
+}
+
+void guest_stop(struct owner *o, bool now)
+{
+	bool at_once = now || !o->started;
+
 	if (!o->qemu) {
-		owner_end(o, sentence);
+		owner_end(o, "Stopped.");
 		return;
 	}
 	/* A guest that does not run yet cannot be asked. */
@@ -208,6 +213,7 @@ void owner_clean(struct owner *o)
 		log_error("clean", &e);
 	if (overlay_remove(&o->st, &o->s, &e) < 0)
 		log_error("clean", &e);
+	o->place->clean(o);
 	o->s.ended = clock_wall();
 	o->s.ended_boot_ms = clock_boot_ms();
 	/* Before the record is final: once it is, nobody would add it. */

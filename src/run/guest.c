@@ -300,3 +300,36 @@ void guest_look(struct owner *o)
 	if (o->s.guest_seen)
 		memory_give_back();
 }
+
+static void nobody_comes(struct owner *o)
+{
+	(void)o; /* viewers come to QEMU's own socket */
+}
+
+static int extend(struct owner *o, int client, long long ends_boot_ms,
+		  const char *who, struct err *e)
+{
+	(void)o;
+	(void)client;
+	(void)ends_boot_ms;
+	(void)who;
+	(void)e;
+	return 0; /* there is nobody else to ask */
+}
+
+static void clean(struct owner *o)
+{
+	(void)o; /* all is in the session's directory, or the overlay */
+}
+
+const struct guest_place guest_here = {
+	.begin = guest_begin,
+	.look = guest_look,
+	.on_child = guest_on_child,
+	.on_vnc = guest_on_vnc,
+	.on_viewer = nobody_comes,
+	.stop = guest_stop,
+	.stop_further = owner_stop_further,
+	.extend = extend,
+	.clean = clean,
+};

@@ -61,6 +61,8 @@ void guest_display_begin(struct owner *o)
 {
 	struct err e = ERR_INIT;
 
+	if (o->s.remote)
+		return;
 	if (o->s.own_port && start_own(o, &e) == 0)
 		return;
 	if (!o->s.own_port && gateway_ensure(&o->st, o->options, &e) == 0)
@@ -105,6 +107,8 @@ static bool gateway_is_open(struct owner *o)
 
 bool guest_display_is_open(struct owner *o)
 {
+	if (o->s.remote)
+		return true;
 	return o->s.own_port ? own_is_open(o) : gateway_is_open(o);
 }
 
@@ -113,6 +117,8 @@ void guest_display_look(struct owner *o)
 	struct err e = ERR_INIT;
 	int result = 0;
 
+	if (o->s.remote)
+		return;
 	if (!o->s.own_port)
 		result = gateway_ensure(&o->st, o->options, &e);
 	else if (!o->web.pid)

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "conf/arguments.h"
 #include "conf/image.h"
+#include "conf/options_slurm.h"
 #include "run/control.h"
 #include "run/owner_state.h"
 #include "run/purge.h"
@@ -115,11 +116,10 @@ int owner_start_disk(struct owner *o, struct err *e)
 	return 0;
 }
 
-static void begin(struct owner *o)
+void guest_begin(struct owner *o)
 {
 	struct err e = ERR_INIT;
 
-	warning_plan(o);
 	owner_move(o, SESSION_PREPARING, STEP_DISK);
 	owner_deadline(o, DEADLINE_STEP, DISK_MS);
 	if (prepare(o, &e) < 0) {
@@ -180,7 +180,8 @@ static void live(struct owner *o)
 		log_error("prepare", &e);
 		owner_fail(o, "The server could not prepare this machine.");
 	} else {
-		begin(o);
+		warning_plan(o);
+		o->place->begin(o);
 	}
 	while (!o->finished) {
 		owner_turn(o);
@@ -240,12 +241,15 @@ static int adopt(struct owner *o, int argc, char **argv, struct err *e)
 		snprintf(o->s.network, sizeof(o->s.network), "%s",
 			 o->config.guest_network);
 	o->sandboxed = true;
+	if (config_has_slurm(&o->config))
+		o->place = &guest_on_cluster;
 	return 0;
 }
 
 int owner_main(int argc, char **argv)
 {
 	struct owner o = {
+		.place = &guest_here, .viewers = -1,
 		.st = STORE_INIT,
 		.dir = -1, .overlay_fd = -1, .image_fd = -1,
 		.gpu_fd = -1, .signals = -1, .control = -1,

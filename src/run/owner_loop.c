@@ -18,7 +18,7 @@ static void on_words(struct owner *o)
 	}
 }
 
-static void on_child(struct owner *o)
+void guest_on_child(struct owner *o)
 {
 	int status;
 
@@ -29,7 +29,6 @@ static void on_child(struct owner *o)
 		else if (status != 0)
 			owner_fail(o, "The machine's disk could not be made.");
 	}
-	guest_display_on_child(o);
 	guest_network_on_child(o);
 	if (o->tpm && child_reaped(o->tpm, false, &status)) {
 		o->tpm = 0;
@@ -40,10 +39,6 @@ static void on_child(struct owner *o)
 		on_words(o);
 		boot_script_ended(o, status);
 	}
-	if (o->letter && child_reaped(o->letter, false, &status)) {
-		o->letter = 0;
-		warning_letter_ended(o, status);
-	}
 	if (o->qemu && child_reaped(o->qemu, false, &status)) {
 		o->qemu = 0;
 		/* Its last words and events may still be in the pipes. */
@@ -51,6 +46,18 @@ static void on_child(struct owner *o)
 		if (o->qmp.fd >= 0)
 			guest_on_qmp(o);
 		owner_qemu_gone(o, status);
+	}
+}
+
+static void on_child(struct owner *o)
+{
+	int status;
+
+	o->place->on_child(o);
+	guest_display_on_child(o);
+	if (o->letter && child_reaped(o->letter, false, &status)) {
+		o->letter = 0;
+		warning_letter_ended(o, status);
 	}
 }
 
@@ -92,10 +99,10 @@ static void on_deadline(struct owner *o, enum deadline which)
 		owner_stop(o, true, "Its viewer has left.");
 		break;
 	case DEADLINE_STOP:
-		owner_stop_further(o);
+		o->place->stop_further(o);
 		break;
 	case DEADLINE_LOOK:
-		guest_look(o);
+		o->place->look(o);
 		break;
 	case DEADLINE_COUNT:
 		break;
@@ -127,7 +134,7 @@ void owner_turn(struct owner *o)
 {
 	enum {
 		SIGNALS, SAID, CONTROL, INFO, QMP, VNC, NETWORK, WATCH, WEB,
-		FREEZER, CLIENTS
+		FREEZER, VIEWERS, CLIENTS
 	};
 	struct pollfd p[CLIENTS + OWNER_CLIENTS] = {
 		[SIGNALS] = { o->signals, POLLIN, 0 },
@@ -140,6 +147,7 @@ void owner_turn(struct owner *o)
 		[WATCH] = { o->network_watch, POLLIN, 0 },
 		[WEB] = { o->web.said, POLLIN, 0 },
 		[FREEZER] = { o->freezer, POLLIN, 0 },
+		[VIEWERS] = { o->viewers, POLLIN, 0 },
 	};
 
 	for (size_t i = 0; i < OWNER_CLIENTS; i++)
@@ -154,7 +162,9 @@ void owner_turn(struct owner *o)
 	if (p[INFO].revents && o->info >= 0)
 		guest_on_info(o);
 	if (p[VNC].revents && o->vnc == p[VNC].fd)
-		guest_on_vnc(o);
+		o->place->on_vnc(o);
+	if (p[VIEWERS].revents && o->viewers == p[VIEWERS].fd)
+		o->place->on_viewer(o);
 	if (p[WATCH].revents && o->network_watch == p[WATCH].fd)
 		guest_network_on_watch(o);
 	if (p[NETWORK].revents && o->network_ready == p[NETWORK].fd)

@@ -48,7 +48,40 @@ enum {
 /* Id of the command that freezes a guest; those of run/guest.c are below. */
 enum { QMP_ID_FREEZE = 100 };
 
+struct owner;
+
+/*
+ * What runs the guest: this host (guest_here, in run/guest.c), or a job of a
+ * cluster (guest_on_cluster, in run/watch.c).  The rest of the owner does not
+ * know which: record, lock, control socket, lifetime, warning.
+ */
+struct guest_place {
+	void (*begin)(struct owner *o);
+	void (*look)(struct owner *o); /* DEADLINE_LOOK has come */
+	void (*on_child)(struct owner *o);
+	void (*on_vnc)(struct owner *o);
+	/* Somebody connects to what on_viewer's descriptor listens on. */
+	void (*on_viewer)(struct owner *o);
+	/* The record says stopping: end the guest, with its consent unless
+	 * `now`; and the next means, when DEADLINE_STOP has come. */
+	void (*stop)(struct owner *o, bool now);
+	void (*stop_further)(struct owner *o);
+	/* Let it live until `ends_boot_ms` (0: without an end).  0: so be it;
+	 * 1: the answer comes later, to `client`, which is no longer the
+	 * caller's; -1 with a sentence for people. */
+	int (*extend)(struct owner *o, int client, long long ends_boot_ms,
+		      const char *who, struct err *e);
+	/* After the end: what there is beside the session's directory. */
+	void (*clean)(struct owner *o);
+};
+
+extern const struct guest_place guest_here;
+extern const struct guest_place guest_on_cluster;
+
 struct owner {
+	const struct guest_place *place;
+	struct watch *watch; /* of a job on a cluster (run/watch.c) */
+	int viewers;	     /* a listening socket for them; -1 */
 	struct config config;
 	struct store st;
 	struct session s;
@@ -128,8 +161,15 @@ void owner_fail(struct owner *o, const char *sentence);
 void owner_end(struct owner *o, const char *sentence);
 void owner_stop(struct owner *o, bool now, const char *sentence);
 void owner_stop_further(struct owner *o);
+void guest_stop(struct owner *o, bool now);
 void owner_qemu_gone(struct owner *o, int status);
 void owner_clean(struct owner *o);
+
+/* run/owner.c: from the disk on. */
+void guest_begin(struct owner *o);
+
+/* run/owner_loop.c: the ends of its processes. */
+void guest_on_child(struct owner *o);
 
 /* run/owner.c: (re)make the overlay; what comes then is owner_turn()'s. */
 MUST_CHECK int owner_start_disk(struct owner *o, struct err *e);
@@ -185,7 +225,13 @@ int freeze_begin(struct owner *o, int client, struct err *e);
 void freeze_answered(struct owner *o, bool ok);
 void freeze_end(struct owner *o);
 
-/* run/control_server.c */
+/* run/control_server.c: the answer to a message, which closes the connection;
+ * -1 with ERR_CONFLICT carries its sentence. */
+void control_answer(int client, int result, const struct err *e);
+
+/* The session ends then; its record says so. */
+MUST_CHECK int control_extended(struct owner *o, long long ends_boot_ms,
+				const char *who, struct err *e);
 void control_on_connect(struct owner *o);
 void control_on_message(struct owner *o, int *client);
 

@@ -4,6 +4,7 @@
 #include "auth/throttle.h"
 #include "auth/ticket.h"
 #include "run/hung.h"
+#include "run/leftover.h"
 #include "run/stray.h"
 #include "vm/gateway.h"
 
@@ -11,21 +12,25 @@ int purge_everything(const struct store *st, struct purge_result *ret,
 		     struct err *e)
 {
 	struct err failures[] = { ERR_INIT, ERR_INIT, ERR_INIT, ERR_INIT,
-				  ERR_INIT, ERR_INIT, ERR_INIT };
+				  ERR_INIT, ERR_INIT, ERR_INIT, ERR_INIT };
 	size_t logins = 0;
 	size_t counts = 0;
 	size_t tickets = 0;
 	int tokens;
+	int jobs;
 
 	/* First: then the next one finds their sessions dead. */
 	(void)!hung_end(st, &failures[5]);
 	(void)!stray_end(st, NULL, &failures[6]);
+	jobs = leftover_end(st, &failures[7]);
 	(void)!housekeeping_purge(st, ret, &failures[0]);
 	(void)!login_purge(st, &logins, &failures[1]);
 	tokens = gateway_clean(st, &failures[2]);
 	(void)!throttle_purge(st, &counts, &failures[3]);
 	(void)!ticket_purge(st, &tickets, &failures[4]);
-	ret->files += logins + counts + tickets + (tokens > 0 ? (size_t)tokens : 0);
+	ret->files += logins + counts + tickets +
+		      (tokens > 0 ? (size_t)tokens : 0) +
+		      (jobs > 0 ? (size_t)jobs : 0);
 	for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
 		if (failures[i].code == ERR_NONE)
 			continue;

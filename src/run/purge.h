@@ -8,7 +8,7 @@
 #include "session/housekeeping.h"
 
 /*
- * hung_end(), stray_end(), housekeeping_purge(), and logins, counts of failed logins, tickets and
+ * hung_end(), stray_end(), leftover_end(), housekeeping_purge(), and logins, counts of failed logins, tickets and
  * display tokens that have lost their sense, which are counted as files.  A
  * failure in one place does not keep the others from their turn; the first is
  * reported.

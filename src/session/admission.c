@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "conf/options_slurm.h"
 #include "session/gpu_lease.h"
 #include "session/lifetime.h"
 #include "session/port.h"
@@ -33,6 +34,18 @@ void limits_of(const struct config *c, const struct hostload *host,
 {
 	long long memory_mb = c->snapshot_alloc_mem * 1024 / 1000;
 
+	ret->user_sessions = c->service_max_session_nb_per_user;
+	ret->sessions = c->service_max_instance_nb;
+	ret->cluster = config_has_slurm(c);
+	if (ret->cluster) {
+		ret->session_cpu = ret->user_cpu = c->slurm_max_cpu;
+		ret->user_memory_mb = c->slurm_max_memory * 1024 / 1000;
+		ret->default_cpu = smaller(c->snapshot_alloc_cpu,
+					   ret->session_cpu);
+		ret->default_memory_mb = smaller(memory_mb,
+						 ret->user_memory_mb);
+		return;
+	}
 	ret->default_cpu = smaller(c->snapshot_alloc_cpu, host->cpus);
 	/* On a small host a default session takes at most half the memory. */
 	ret->default_memory_mb =
@@ -47,8 +60,6 @@ void limits_of(const struct config *c, const struct hostload *host,
 		larger(host->memory_mb *
 			       c->service_max_mem_fraction_nb_per_user / 1000,
 		       ret->default_memory_mb);
-	ret->user_sessions = c->service_max_session_nb_per_user;
-	ret->sessions = c->service_max_instance_nb;
 }
 
 /* Who writes to an image has it alone. */
@@ -140,10 +151,21 @@ static int decide(const struct store *st, struct session *s,
 		return usage_refuse(&usage, e);
 	if (usage_check_host(st->config, &limits, &host, &usage, s, e) < 0)
 		return -1;
-	if (choose_gpu(st, &all, s, e) < 0 ||
+	/* On a cluster a card is the node's to choose. */
+	if ((!limits.cluster && choose_gpu(st, &all, s, e) < 0) ||
 	    port_reserve(st->config, &all, s, e) < 0)
 		return usage_refuse(&usage, e);
 	return 0;
+}
+
+static void begin(const struct config *c, struct session *s,
+		  long long lifetime_s)
+{
+	clock_boot_id(s->boot_id);
+	s->state = SESSION_STARTING;
+	s->step = STEP_ACCEPTED;
+	s->touched_mb = 0;
+	lifetime_begin(c, s, clock_boot_ms(), lifetime_s);
 }
 
 static int name_it(const struct config *c, struct session *s,
@@ -155,11 +177,7 @@ static int name_it(const struct config *c, struct session *s,
 	    random_text(s->token, SESSION_TOKEN_SIZE - 1, e) < 0)
 		return -1;
 	snprintf(s->name, sizeof(s->name), "%s-%s", c->service, random);
-	clock_boot_id(s->boot_id);
-	s->state = SESSION_STARTING;
-	s->step = STEP_ACCEPTED;
-	s->touched_mb = 0;
-	lifetime_begin(c, s, clock_boot_ms(), lifetime_s);
+	begin(c, s, lifetime_s);
 	return 0;
 }
 
@@ -180,6 +198,37 @@ static int make_lock(const struct store *st, const char *name, struct err *e)
 		return -1;
 	}
 	return fd;
+}
+
+/* The session's lock, and then its record. */
+static int make_record(const struct store *st, struct session *s,
+		       struct err *e)
+{
+	int lock = make_lock(st, s->name, e);
+
+	if (lock < 0)
+		return -1;
+	if (store_write(st, s, e) < 0) {
+		struct err ignored = ERR_INIT;
+
+		(void)!store_forget(st, s->name, &ignored);
+		close(lock);
+		return -1;
+	}
+	return lock;
+}
+
+int admission_adopt(const struct store *st, struct session *s,
+		    long long lifetime_s, struct err *e)
+{
+	AUTO_CLOSE int gate = store_lock(st, e);
+	AUTO_SESSION_LIST struct session_list all = { 0 };
+
+	if (gate < 0 || store_list_alive(st, &all, e) < 0 ||
+	    choose_gpu(st, &all, s, e) < 0)
+		return -1;
+	begin(st->config, s, lifetime_s);
+	return make_record(st, s, e);
 }
 
 int admission_reserve(const struct store *st, struct session *s,
@@ -218,22 +267,9 @@ int admission_reserve_with(const struct store *st, struct session *s,
 			   struct err *e)
 {
 	AUTO_CLOSE int gate = store_lock(st, e);
-	int lock;
 
-	if (gate < 0)
-		return -1;
-	if (decide(st, s, more, e) < 0 ||
+	if (gate < 0 || decide(st, s, more, e) < 0 ||
 	    name_it(st->config, s, lifetime_s, e) < 0)
 		return -1;
-	lock = make_lock(st, s->name, e);
-	if (lock < 0)
-		return -1;
-	if (store_write(st, s, e) < 0) {
-		struct err ignored = ERR_INIT;
-
-		(void)!store_forget(st, s->name, &ignored);
-		close(lock);
-		return -1;
-	}
-	return lock;
+	return make_record(st, s, e);
 }

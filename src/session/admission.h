@@ -7,7 +7,9 @@
 #include "session/store.h"
 #include "sys/hostload.h"
 
-/* What one user may have on this host; a default session always fits. */
+/* What one user may have on this host; a default session always fits.  With
+ * launcher = slurm only sessions are counted here, and one has at most what
+ * slurm_max_cpu and slurm_max_memory say. */
 struct limits {
 	long long default_cpu; /* shrunk to the host */
 	long long default_memory_mb;
@@ -16,6 +18,7 @@ struct limits {
 	long long user_memory_mb;
 	long long user_sessions;
 	long long sessions;
+	bool cluster; /* cores, memory, load and disk are Slurm's to count */
 };
 
 void limits_of(const struct config *c, const struct hostload *host,
@@ -71,5 +74,14 @@ MUST_CHECK int admission_check(const struct store *st, const struct session *s,
 
 MUST_CHECK int admission_room(const struct store *st, const char *user,
 			      struct room *ret, struct err *e);
+
+/*
+ * A session that was reserved on another host, whose name and secrets it
+ * keeps, has its place here: a graphics card if it wants one, its times, its
+ * lock, its record in state starting.  Returns the descriptor of the lock, or
+ * -1: ERR_BUSY without a card, ERR_SYSTEM if it is here already.
+ */
+MUST_CHECK int admission_adopt(const struct store *st, struct session *s,
+			       long long lifetime_s, struct err *e);
 
 #endif

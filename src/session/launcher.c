@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "conf/options_slurm.h"
 #include "sys/file.h"
 #include "sys/handover.h"
 
@@ -25,7 +26,8 @@ int launcher_start(const struct config *config, const char *socket,
 		   struct child *c, int wait_ms, struct err *e)
 {
 	AUTO_FREE char *path = file_join(config->dir_launcher, socket);
-	bool automatic = strcmp(config->launcher, "auto") == 0;
+	bool automatic = strcmp(config->launcher, "auto") == 0 ||
+			 config_has_slurm(config);
 	struct err silent = ERR_INIT;
 	AUTO_CLOSE int fd = -1;
 

@@ -17,7 +17,8 @@
 /*
  * Start the process that *c describes (sys/child.h), detached.  `socket` is
  * one of the above.  With launcher = auto the socket is used if it is there
- * and belongs to our effective user.  Waits at most `wait_ms` for systemd to
+ * and belongs to our effective user; so with slurm, for what stays on this
+ * host.  Waits at most `wait_ms` for systemd to
  * have started it; that it is late is no error (sys/handover.h).
  */
 MUST_CHECK int launcher_start(const struct config *config, const char *socket,

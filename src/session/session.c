@@ -110,7 +110,14 @@ bool session_user_ok(const char *user)
 	X(BOOL, own_port, 0)                                                   \
 	X(STR, password, SESSION_PASSWORD_SIZE - 1)                            \
 	X(INT, port, 65535)                                                    \
-	X(STR, boot_id, 36)
+	X(STR, boot_id, 36)                                                    \
+	X(BOOL, remote, 0)                                                     \
+	X(INT, job, 1LL << 31)                                                 \
+	X(STR, node, SESSION_NODE_SIZE - 1)                                    \
+	X(STR, job_reason, SESSION_JOB_REASON_SIZE - 1)                        \
+	X(INT, job_start, 1LL << 60)                                           \
+	X(BOOL, job_away, 0)                                                   \
+	X(BOOL, display_away, 0)
 
 #define SET_STR(s, m) json_string((s)->m)
 #define SET_INT(s, m) json_integer((s)->m)
@@ -197,6 +204,20 @@ int session_from_record(const json_t *record, struct session *ret,
 	return 0;
 }
 
+static json_t *job_value(const struct session *s)
+{
+	char start[32];
+
+	if (!s->job)
+		return json_null();
+	clock_rfc3339(s->job_start, start, sizeof(start));
+	return json_pack("{sI ss? ss? ss? sb}", "id", (json_int_t)s->job, "node",
+			 s->node[0] ? s->node : NULL, "reason",
+			 s->job_reason[0] ? s->job_reason : NULL,
+			 "expected_start", s->job_start ? start : NULL,
+			 "control", (int)!s->job_away);
+}
+
 json_t *session_to_public(const struct session *s, const char *url)
 {
 	char started[32];
@@ -205,7 +226,7 @@ json_t *session_to_public(const struct session *s, const char *url)
 
 	clock_rfc3339(s->started, started, sizeof(started));
 	clock_rfc3339(session_ends(s), ends, sizeof(ends));
-	return json_pack("{ss ss ss ss ss? ss? sI sI ss? sb ss ss? sb ss?}",
+	return json_pack("{ss ss ss ss ss? ss? sI sI ss? sb ss ss? sb so ss?}",
 			 "name", s->name, "user", s->user,
 			 "machine", s->machine,
 			 "state", state_names[s->state],
@@ -216,6 +237,6 @@ json_t *session_to_public(const struct session *s, const char *url)
 			 s->gpu[0] ? s->gpu : NULL,
 			 "oneshot", (int)s->oneshot, "started", started,
 			 "ends", s->ends ? ends : NULL, "ending",
-			 (int)session_is_ending(s),
+			 (int)session_is_ending(s), "job", job_value(s),
 			 "url", running ? url : NULL);
 }

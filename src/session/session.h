@@ -49,6 +49,8 @@ enum {
 	SESSION_ORIGIN_SIZE = 300,
 	SESSION_OPTIONS_SIZE = 512,
 	SESSION_GPU_SIZE = 16,
+	SESSION_NODE_SIZE = 64,
+	SESSION_JOB_REASON_SIZE = 64,
 };
 
 /* All members are plain values: copy with =, nothing to release. */
@@ -98,6 +100,15 @@ struct session { /* NOLINT(clang-analyzer-optin.performance.Padding) */
 	long long ended_boot_ms;
 	long long port; /* TCP port of the display; 0 until known */
 	char boot_id[37];
+	bool remote; /* for another host: its display has no gateway here */
+	long long job; /* Slurm's number; 0: runs on this host, or not yet
+			  submitted */
+	char node[SESSION_NODE_SIZE]; /* of the cluster; "" until known */
+	char job_reason[SESSION_JOB_REASON_SIZE]; /* Slurm's, why it waits */
+	long long job_start; /* wall clock, expected while it waits; 0 = not
+				known */
+	bool job_away; /* Slurm's control does not answer */
+	bool display_away; /* nor does the display, from the web host */
 };
 
 /* "starting", "running", ... as programs see it. */
@@ -134,8 +145,10 @@ MUST_CHECK int session_from_record(const json_t *record, struct session *ret,
 
 /*
  * The public face, as the API promises: name, user, machine, state, reason,
- * notice, cpu, memory_mb, gpu, oneshot, started, ends, ending, url.  `url` (may
- * be NULL) is shown only while running.  The caller owns the result; NULL if no
+ * notice, cpu, memory_mb, gpu, oneshot, started, ends, ending, job, url.  `url`
+ * (may be NULL) is shown only while running; job is of a session on a cluster:
+ * its id, node, reason (why it waits), expected_start, control (does Slurm's
+ * control answer?).  The caller owns the result; NULL if no
  * memory.
  */
 json_t *session_to_public(const struct session *s, const char *url);

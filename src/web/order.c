@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "conf/options_slurm.h"
 #include "sys/file.h"
 #include "sys/pci_gpu.h"
 #include "vm/script.h"
@@ -256,6 +257,10 @@ static int read_gpu(const char *text, const struct config *c,
 		return err_field(e, "gpu", "This machine is used without a "
 					   "graphics card: ask for none, or "
 					   "choose another machine.");
+	if (config_has_slurm(c)) {
+		ask_for_gpu(ret);
+		return 0;
+	}
 	if (gpu_scan(c->dir_sysfs, c->gpu_blacklist, &all, e) < 0)
 		return -1;
 	if (gpu_count_usable(&all) == 0)

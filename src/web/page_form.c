@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "conf/options_slurm.h"
 #include "sys/hostload.h"
 #include "sys/pci_gpu.h"
 #include "web/choices.h"
@@ -116,6 +117,8 @@ static bool can_gpu(const struct visit *v)
 	struct gpu_list all;
 	struct err ignored = ERR_INIT;
 
+	if (config_has_slurm(&v->config))
+		return true; /* whether there is one, Slurm says */
 	return gpu_scan(v->config.dir_sysfs, v->config.gpu_blacklist, &all,
 			&ignored) == 0 &&
 	       gpu_count_usable(&all) > 0;

@@ -77,6 +77,8 @@ static json_t *ends_text(const struct session *s)
 {
 	char text[32];
 
+	if (s->state == SESSION_QUEUED)
+		return json_string("Its time begins when it starts");
 	if (!s->ends)
 		return json_string("When you stop it");
 	clock_human(session_ends(s), text, sizeof(text));
@@ -108,7 +110,7 @@ static json_t *view_value(const struct visit *v, const struct session *s,
 
 	return json_pack(
 		"{ss? ss ss ss sb sb sb sb sb so so so so so so sb sb sb so so "
-		"so so}",
+		"so so so}",
 		"notice", s->notice[0] ? s->notice : NULL,
 		"machine_title", view_machine_title(s),
 		"state_title", view_state_title(s),
@@ -132,7 +134,7 @@ static json_t *view_value(const struct visit *v, const struct session *s,
 					 s->name),
 		"url_self", json_sprintf(PAGE_CGI "?session=%s", s->name),
 		"technical", technical(s),
-		"extend", extend_offer(v, s));
+		"extend", extend_offer(v, s), "job", view_job(s));
 }
 
 static int refresh_of(const struct session *s, bool confirm)

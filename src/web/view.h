@@ -34,4 +34,11 @@ const char *view_machine_title(const struct session *s);
 json_t *view_started(const struct session *s);
 json_t *view_time_left(const struct session *s);
 
+/*
+ * Of a session whose job is on a cluster, else JSON's null: {"number", "node",
+ * "waits", "reason", "why", "start_text", "away", "display_away"}; what is not
+ * known is null.
+ */
+json_t *view_job(const struct session *s);
+
 #endif

@@ -1026,6 +1026,58 @@ static void tokens_are_random_and_no_part_of_the_name(void **state)
 		assert_in_range(letters[(unsigned char)*c], 100, 320);
 }
 
+/* More than this host has, for one user: but the number is still a limit. */
+static void a_cluster_counts_its_own_cores_and_memory(void **state)
+{
+	struct session s = wish_of("ann");
+	struct err e = ERR_INIT;
+	struct hostload host;
+	struct limits l;
+
+	(void)state;
+	set("launcher", "slurm");
+	set("slurm_max_cpu", "200");
+	set("slurm_max_memory", "8000");
+	set("service_max_session_nb_per_user", "2");
+	set("service_max_load", "0");
+	assert_int_equal(hostload_read(&host, &e), 0);
+	limits_of(&config, &host, &l);
+	assert_true(l.cluster);
+	assert_int_equal(l.session_cpu, 200);
+	assert_int_equal(l.user_memory_mb, 8000LL * 1024);
+	s.cpu = 200;
+	s.memory_mb = l.user_memory_mb;
+	snprintf(s.gpu, sizeof(s.gpu), "any");
+	for (int i = 0; i < 2; i++) {
+		struct session one = s;
+		/* The lock stays held, as by an owner. */
+		if (admission_reserve(&st, &one, 60, &e) < 0)
+			fail_msg("%s", e.msg);
+		assert_string_equal(one.gpu, "any");
+	}
+	assert_int_equal(admission_reserve(&st, &s, 60, &e), -1);
+	assert_int_equal(e.code, ERR_BUSY);
+	assert_non_null(strstr(e.msg, "2 of at most 2 sessions"));
+}
+
+static void a_session_from_another_host_keeps_its_name(void **state)
+{
+	struct session s = wish_of("ann");
+	struct err e = ERR_INIT;
+	int lock;
+
+	(void)state;
+	snprintf(s.name, sizeof(s.name), "svc-aaaaaaaaaaaaaaaaaaaa");
+	lock = admission_adopt(&st, &s, 60, &e);
+	if (lock < 0)
+		fail_msg("%s", e.msg);
+	assert_true(store_is_alive(&st, "svc-aaaaaaaaaaaaaaaaaaaa"));
+	assert_true(s.ends_boot_ms > clock_boot_ms());
+	assert_int_equal(admission_adopt(&st, &s, 60, &e), -1);
+	assert_int_equal(e.code, ERR_SYSTEM);
+	close(lock);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
 
 int main(void)
@@ -1035,6 +1087,8 @@ int main(void)
 		T(a_reserved_session_has_name_token_times_and_lock),
 		T(a_session_may_have_no_end),
 		T(names_and_tokens_are_unique),
+		T(a_cluster_counts_its_own_cores_and_memory),
+		T(a_session_from_another_host_keeps_its_name),
 		T(the_number_of_places_is_a_limit),
 		T(an_ended_session_takes_no_place),
 		T(sessions_of_one_user_are_a_limit),

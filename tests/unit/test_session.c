@@ -60,6 +60,13 @@ static struct session whole(void)
 		.ended_boot_ms = 99000002,
 		.port = 65535,
 		.boot_id = BOOT_ID,
+		.remote = true,
+		.job = 2147483647,
+		.node = "node-1.lab.example",
+		.job_reason = "Resources",
+		.job_start = 1795450000,
+		.job_away = true,
+		.display_away = true,
 	};
 }
 
@@ -107,6 +114,13 @@ static void check_same(const struct session *a, const struct session *b)
 	SAME(ended_boot_ms);
 	SAME(port);
 	SAME_STR(boot_id);
+	SAME(remote);
+	SAME(job);
+	SAME_STR(node);
+	SAME_STR(job_reason);
+	SAME(job_start);
+	SAME(job_away);
+	SAME(display_away);
 }
 
 /* Through text and back. */
@@ -190,8 +204,8 @@ static void the_version_stands_in_the_record(void **state)
 	(void)state;
 	assert_int_equal(
 		json_integer_value(json_object_get(record, "version")), 1);
-	/* and 41 members, each of which check_same() compares */
-	assert_int_equal(json_object_size(record), 42);
+	/* and 48 members, each of which check_same() compares */
+	assert_int_equal(json_object_size(record), 49);
 }
 
 /* ---- Refusals: each names the key ---- */
@@ -208,14 +222,14 @@ static void check_refused(const json_t *record, const char *message)
 }
 
 /* The keys of a whole record. */
-static size_t keys_of(const json_t *record, const char *ret[48])
+static size_t keys_of(const json_t *record, const char *ret[64])
 {
 	const char *key;
 	json_t *value;
 	size_t n = 0;
 
 	json_object_foreach((json_t *)record, key, value) {
-		assert_true(n < 48);
+		assert_true(n < 64);
 		ret[n++] = key;
 	}
 	return n;
@@ -225,7 +239,7 @@ static void a_missing_member_is_named(void **state)
 {
 	struct session s = whole();
 	AUTO_JSON json_t *model = session_to_record(&s);
-	const char *keys[48];
+	const char *keys[64];
 	size_t n = keys_of(model, keys);
 
 	(void)state;
@@ -243,7 +257,7 @@ static void a_member_of_another_type_is_named(void **state)
 {
 	struct session s = whole();
 	AUTO_JSON json_t *model = session_to_record(&s);
-	const char *keys[48];
+	const char *keys[64];
 	size_t n = keys_of(model, keys);
 
 	(void)state;
@@ -515,6 +529,11 @@ static void the_public_face_has_the_promised_members(void **state)
 		     "\"cpu\":4096,\"memory_mb\":1099511627776,\"gpu\":\"0000:4c:00.0\","
 		     "\"oneshot\":true,\"started\":\"2026-11-23T16:02:55Z\","
 		     "\"ends\":\"2026-11-24T16:02:55Z\",\"ending\":true,"
+		     "\"job\":{\"id\":2147483647,"
+		     "\"node\":\"node-1.lab.example\","
+		     "\"reason\":\"Resources\","
+		     "\"expected_start\":\"2026-11-23T16:06:40Z\","
+		     "\"control\":false},"
 		     "\"url\":\"https://x/#t\"}");
 }
 
@@ -530,7 +549,7 @@ static void what_is_not_there_is_null(void **state)
 		     "\"cpu\":1,"
 		     "\"memory_mb\":2,\"gpu\":null,\"oneshot\":false,"
 		     "\"started\":\"1970-01-01T00:00:00Z\",\"ends\":null,"
-		     "\"ending\":false,\"url\":null}");
+		     "\"ending\":false,\"job\":null,\"url\":null}");
 }
 
 static void the_url_is_shown_only_while_running(void **state)

@@ -1,0 +1,164 @@
+/* What launcher = slurm needs: doc/slurm.md. */
+#include "ctl/check.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "conf/options_slurm.h"
+#include "farm/slurm.h"
+#include "farm/slurm_run.h"
+#include "sys/child.h"
+
+enum { CONTROL_MS = 20 * 1000, NODE_S = 10, NODE_MS = 40 * 1000, WHY_SIZE = 512 };
+
+/* Run one of Slurm's commands; its status, or -1, and why it failed. */
+static int run(const struct check *k, const struct argv *argv, int deadline_ms,
+	       char ret_why[WHY_SIZE])
+{
+	AUTO_BUF struct buf errors = BUF_INIT(8192);
+	struct child c = CHILD_INIT;
+	struct err e = ERR_INIT;
+	struct slurm_env env;
+	int status;
+
+	slurm_env(k->config, &env);
+	c.argv = argv;
+	c.env = env.list;
+	if (child_run(&c, NULL, NULL, &errors, deadline_ms, &status, &e) < 0) {
+		snprintf(ret_why, WHY_SIZE, "%s", e.msg);
+		return -1;
+	}
+	slurm_refusal(buf_str(&errors), ret_why, WHY_SIZE);
+	return status;
+}
+
+static bool check_control(struct check *k)
+{
+	AUTO_ARGV struct argv argv = { 0 };
+	char why[WHY_SIZE];
+
+	argv_add(&argv, "/usr/bin/env");
+	argv_add(&argv, "squeue");
+	argv_add(&argv, "--noheader");
+	argv_add(&argv, "--me");
+	if (run(k, &argv, CONTROL_MS, why) == 0) {
+		check_say(k, CHECK_OK, "Slurm's control answers");
+		return true;
+	}
+	check_say(k, CHECK_ERROR,
+		  "launcher = slurm: Slurm's control does not answer (%s); "
+		  "look at munge and slurmctld, and set slurm_conf if Slurm's "
+		  "configuration is not in its own place",
+		  why);
+	return false;
+}
+
+/* File systems that other hosts may have, too (statfs(2)). */
+static bool is_shared(const char *path)
+{
+	static const unsigned long types[] = {
+		0x6969,	    /* NFS */
+		0x00c36400, /* Ceph */
+		0x0bd00bd0, /* Lustre */
+		0x47504653, /* GPFS */
+		0x19830326, /* BeeGFS */
+		0x5346414f, /* AFS */
+		0xff534d42, /* CIFS */
+		0x01021997, /* 9P */
+		0x65735546, /* FUSE: Gluster and others */
+		0x01161970, /* GFS2 */
+		0x7461636f, /* OCFS2 */
+	};
+	struct statfs st;
+
+	if (statfs(path, &st) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if ((unsigned long)st.f_type == types[i])
+			return true;
+	return false;
+}
+
+static bool check_directory(struct check *k)
+{
+	const char *dir = k->config->dir_slurm;
+	struct stat st;
+
+	if (lstat(dir, &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    st.st_uid != k->user || (st.st_mode & 077)) {
+		check_say(k, CHECK_ERROR,
+			  "dir_slurm: %s is not a private directory of user "
+			  "%s's; install -d -m 700 -o %s %s",
+			  dir, k->user_name, k->user_name, dir);
+		return false;
+	}
+	if (is_shared(dir))
+		check_say(k, CHECK_OK, "dir_slurm %s", dir);
+	else
+		check_say(k, CHECK_NOTE,
+			  "dir_slurm: %s is on a file system of this host; "
+			  "the cluster's nodes must have it at the same path",
+			  dir);
+	return true;
+}
+
+/* A node is asked, as jobs are: by the service's user. */
+static void check_node(struct check *k)
+{
+	const struct config *c = k->config;
+	AUTO_ARGV struct argv argv = { 0 };
+	char why[WHY_SIZE];
+	int status;
+
+	if (geteuid() != k->user) {
+		check_say(k, CHECK_NOTE,
+			  "what the cluster's nodes have is not looked at; run "
+			  "qwdctl check as user %s",
+			  k->user_name);
+		return;
+	}
+	argv_add(&argv, "/usr/bin/env");
+	argv_add(&argv, "srun");
+	argv_addf(&argv, "--immediate=%d", NODE_S);
+	argv_add(&argv, "--ntasks=1");
+	argv_add(&argv, "--time=1");
+	argv_add(&argv, "--chdir=/");
+	argv_add(&argv, "--export=PATH=/usr/bin:/bin");
+	if (*c->slurm_account)
+		argv_addf(&argv, "--account=%s", c->slurm_account);
+	if (*c->slurm_partition)
+		argv_addf(&argv, "--partition=%s", c->slurm_partition);
+	if (*c->slurm_qos)
+		argv_addf(&argv, "--qos=%s", c->slurm_qos);
+	argv_add(&argv, "/usr/bin/test");
+	argv_add(&argv, "-w");
+	argv_add(&argv, c->dir_slurm);
+	status = run(k, &argv, NODE_MS, why);
+	if (status == 0)
+		check_say(k, CHECK_OK, "a node of the cluster has dir_slurm");
+	else if (strstr(why, "Exited with exit code 1"))
+		check_say(k, CHECK_ERROR,
+			  "dir_slurm: a node of the cluster has no %s that "
+			  "user %s may write to; mount it there at the same "
+			  "path",
+			  c->dir_slurm, k->user_name);
+	else
+		check_say(k, CHECK_NOTE,
+			  "no node of the cluster could be looked at (%s); try "
+			  "again when one is free",
+			  why);
+}
+
+void check_slurm(struct check *k)
+{
+	bool there;
+
+	if (!config_has_slurm(k->config))
+		return;
+	there = check_program(k, "sbatch", "slurm-client");
+	check_program(k, "stunnel", "stunnel4");
+	check_program(k, "openssl", "openssl");
+	if (there && check_control(k) && check_directory(k))
+		check_node(k);
+}

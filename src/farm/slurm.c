@@ -1,0 +1,389 @@
+#include "farm/slurm.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+enum {
+	JOB_MAX = 2147483647,
+	END_S = 60, /* for the job to clean up behind its guest */
+	WARNING_S = 30, /* before Slurm's limit: the guest is powered off */
+};
+
+static const struct {
+	const char *word;
+	enum slurm_state state;
+} states[] = {
+	{ "PENDING", SLURM_PENDING },
+	{ "RESV_DEL_HOLD", SLURM_PENDING },
+	{ "SPECIAL_EXIT", SLURM_PENDING },
+	{ "CONFIGURING", SLURM_CONFIGURING },
+	{ "RUNNING", SLURM_RUNNING },
+	{ "RESIZING", SLURM_RUNNING },
+	{ "SIGNALING", SLURM_RUNNING },
+	{ "STOPPED", SLURM_SUSPENDED },
+	{ "SUSPENDED", SLURM_SUSPENDED },
+	{ "COMPLETING", SLURM_COMPLETING },
+	{ "STAGE_OUT", SLURM_COMPLETING },
+	{ "REQUEUED", SLURM_REQUEUED },
+	{ "REQUEUE_FED", SLURM_REQUEUED },
+	{ "REQUEUE_HOLD", SLURM_REQUEUED },
+	{ "COMPLETED", SLURM_COMPLETED },
+	{ "FAILED", SLURM_FAILED },
+	{ "CANCELLED", SLURM_CANCELLED },
+	{ "TIMEOUT", SLURM_TIMEOUT },
+	{ "DEADLINE", SLURM_DEADLINE },
+	{ "NODE_FAIL", SLURM_NODE_FAIL },
+	{ "BOOT_FAIL", SLURM_BOOT_FAIL },
+	{ "PREEMPTED", SLURM_PREEMPTED },
+	{ "REVOKED", SLURM_REVOKED },
+	{ "OUT_OF_MEMORY", SLURM_OUT_OF_MEMORY },
+};
+
+const char *slurm_state_word(enum slurm_state state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(states); i++)
+		if (states[i].state == state)
+			return states[i].word;
+	return "MISSING";
+}
+
+bool slurm_has_ended(enum slurm_state state)
+{
+	return state >= SLURM_COMPLETED;
+}
+
+long long slurm_minutes(const struct config *c, long long seconds)
+{
+	return (seconds + c->service_stop_grace + END_S + WARNING_S + 59) / 60;
+}
+
+void slurm_submit_command(const char *sbatch, const struct config *c,
+			  const struct session *s,
+			  const struct slurm_order *order, struct argv *ret)
+{
+	argv_add(ret, sbatch);
+	argv_add(ret, "--parsable");
+	argv_add(ret, "--no-requeue");
+	argv_addf(ret, "--job-name=%s", s->name);
+	argv_add(ret, "--nodes=1");
+	argv_add(ret, "--ntasks=1");
+	argv_addf(ret, "--cpus-per-task=%lld", s->cpu);
+	argv_addf(ret, "--mem=%lldM", s->memory_mb + c->slurm_memory_overhead);
+	if (order->lifetime_s)
+		argv_addf(ret, "--time=%lld",
+			  slurm_minutes(c, order->lifetime_s));
+	else
+		argv_add(ret, "--time=UNLIMITED");
+	argv_addf(ret, "--signal=B:USR1@%d", WARNING_S);
+	/* NONE fails for users without a login shell. */
+	argv_add(ret, "--export=PATH=/usr/local/bin:/usr/bin:/bin,"
+		      "LANG=C.UTF-8,HOME=/nonexistent");
+	argv_add(ret, "--chdir=/");
+	argv_addf(ret, "--output=%s/output", order->dir);
+	argv_add(ret, "--open-mode=append");
+	if (s->gpu[0])
+		argv_addf(ret, "--gres=%s", c->slurm_gres);
+	if (c->slurm_account[0])
+		argv_addf(ret, "--account=%s", c->slurm_account);
+	if (c->slurm_partition[0])
+		argv_addf(ret, "--partition=%s", c->slurm_partition);
+	if (c->slurm_qos[0])
+		argv_addf(ret, "--qos=%s", c->slurm_qos);
+}
+
+/* A word of sh(1): everything but ' stands for itself between two of them. */
+static void add_quoted(struct buf *out, const char *text)
+{
+	buf_putc(out, '\'');
+	for (; *text; text++) {
+		if (*text == '\'')
+			buf_puts(out, "'\\''");
+		else
+			buf_putc(out, *text);
+	}
+	buf_putc(out, '\'');
+}
+
+void slurm_script(const struct slurm_order *order, struct buf *ret)
+{
+	buf_puts(ret, "#!/bin/sh\nexec ");
+	add_quoted(ret, order->program);
+	buf_puts(ret, " --session-job ");
+	add_quoted(ret, order->dir);
+	buf_putc(ret, '\n');
+}
+
+int slurm_read_submitted(const char *text, long long *ret_job, struct err *e)
+{
+	char number[16];
+	size_t len = strspn(text, "0123456789");
+	const char *rest = text + len;
+
+	if (*rest == ';')
+		rest += 1 + strspn(rest + 1, "abcdefghijklmnopqrstuvwxyz"
+					     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					     "0123456789_-.");
+	if (len >= sizeof(number) || strcmp(rest, "\n") != 0)
+		return err_set(e, ERR_DAMAGED, "sbatch did not say the number "
+					       "of a job");
+	memcpy(number, text, len);
+	number[len] = '\0';
+	if (!text_long(number, 1, JOB_MAX, ret_job))
+		return err_set(e, ERR_DAMAGED, "sbatch did not say the number "
+					       "of a job");
+	return 0;
+}
+
+/* Where the last line that is not blank begins, and its length. */
+static const char *last_line(const char *text, size_t *ret_len)
+{
+	size_t end = strlen(text);
+	size_t begin;
+
+	while (end && strchr(" \t\r\n.", text[end - 1]))
+		end--;
+	for (begin = end; begin && text[begin - 1] != '\n'; begin--)
+		;
+	*ret_len = end - begin;
+	return text + begin;
+}
+
+void slurm_refusal(const char *text, char *ret, size_t size)
+{
+	static const char *const fronts[] = {
+		"sbatch: ", "scontrol: ", "squeue: ", "scancel: ",
+		"slurm_load_jobs ", "slurm_update ",
+		"error: ", "Batch job submission failed: ",
+		"Kill job error on job id ",
+	};
+	size_t len;
+	const char *line = last_line(text, &len);
+
+	for (size_t i = 0; i < ARRAY_LEN(fronts); i++) {
+		size_t front = strlen(fronts[i]);
+
+		if (len >= front && memcmp(line, fronts[i], front) == 0) {
+			line += front;
+			len -= front;
+		}
+	}
+	if (len >= size)
+		len = size - 1;
+	memcpy(ret, line, len);
+	ret[len] = '\0';
+	for (char *c = ret; *c; c++)
+		if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
+			*c = ' ';
+}
+
+void slurm_look_command(const char *squeue, long long job, struct argv *ret)
+{
+	argv_add(ret, squeue);
+	argv_add(ret, "--noheader");
+	argv_add(ret, "--states=all");
+	argv_addf(ret, "--jobs=%lld", job);
+	argv_add(ret, "--format=%i|%T|%r|%B|%S");
+}
+
+/* The next field, up to '|' or the end of the line; it is cut off. */
+static char *field(char **rest)
+{
+	char *begin = *rest;
+
+	if (!begin)
+		return NULL;
+	*rest = strchr(begin, '|');
+	if (*rest)
+		*(*rest)++ = '\0';
+	return begin;
+}
+
+static bool read_state(const char *word, enum slurm_state *ret)
+{
+	for (size_t i = 0; word && i < ARRAY_LEN(states); i++) {
+		if (strcmp(word, states[i].word) == 0) {
+			*ret = states[i].state;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "(null)", "None", "N/A" and "n/a" are nothing. */
+static bool read_word(const char *word, const char *also, char *ret,
+		      size_t size)
+{
+	if (!word || strlen(word) >= size)
+		return false;
+	ret[0] = '\0';
+	if (!*word || strcmp(word, "None") == 0 || strcmp(word, "n/a") == 0 ||
+	    strcmp(word, "N/A") == 0 || strcmp(word, "(null)") == 0)
+		return true;
+	if (!text_only(word, also))
+		return false;
+	memcpy(ret, word, strlen(word) + 1);
+	return true;
+}
+
+/* It may hold a long list of nodes: its beginning is enough. */
+static bool read_reason(const char *word, char *ret, size_t size)
+{
+	char cut[SESSION_JOB_REASON_SIZE];
+
+	if (!word)
+		return false;
+	snprintf(cut, sizeof(cut), "%s", word);
+	return read_word(cut, "_-.,:;()[]/= ", ret, size);
+}
+
+static bool read_time(const char *word, long long *ret)
+{
+	*ret = 0;
+	if (!word)
+		return false;
+	return strcmp(word, "N/A") == 0 || text_long(word, 0, 1LL << 40, ret);
+}
+
+static bool read_line(char *line, long long job, struct slurm_job *ret)
+{
+	char *rest = line;
+	const char *number = field(&rest);
+	long long id;
+
+	return text_long(number, 1, JOB_MAX, &id) && id == job &&
+	       read_state(field(&rest), &ret->state) &&
+	       read_reason(field(&rest), ret->reason, sizeof(ret->reason)) &&
+	       read_word(field(&rest), "-._", ret->node, sizeof(ret->node)) &&
+	       read_time(field(&rest), &ret->start) && !rest;
+}
+
+int slurm_read_look(const char *text, long long job, struct slurm_job *ret,
+		    struct err *e)
+{
+	struct slurm_job found = { .state = SLURM_MISSING };
+	size_t len = strcspn(text, "\n");
+	char line[512];
+
+	if (!*text) {
+		*ret = found;
+		return 0;
+	}
+	if (len >= sizeof(line) || strcmp(text + len, "\n") != 0)
+		return err_set(e, ERR_DAMAGED, "squeue did not say one line");
+	memcpy(line, text, len);
+	line[len] = '\0';
+	if (!read_line(line, job, &found))
+		return err_set(e, ERR_DAMAGED, "squeue: not understood: %.*s",
+			       (int)(len < 200 ? len : 200), text);
+	*ret = found;
+	return 0;
+}
+
+bool slurm_says_missing(const char *errors)
+{
+	return strstr(errors, "Invalid job id") != NULL;
+}
+
+bool slurm_says_over(const char *errors)
+{
+	return slurm_says_missing(errors) ||
+	       strstr(errors, "already completing or completed") != NULL;
+}
+
+void slurm_cancel_command(const char *scancel, long long job, struct argv *ret)
+{
+	argv_add(ret, scancel);
+	argv_addf(ret, "%lld", job);
+}
+
+void slurm_cancel_named_command(const char *scancel, const char *name,
+				struct argv *ret)
+{
+	argv_add(ret, scancel);
+	argv_add(ret, "--me");
+	argv_addf(ret, "--name=%s", name);
+}
+
+void slurm_knock_command(const char *scancel, long long job, struct argv *ret)
+{
+	argv_add(ret, scancel);
+	argv_add(ret, "--batch");
+	argv_add(ret, "--signal=USR2");
+	argv_addf(ret, "%lld", job);
+}
+
+void slurm_limit_command(const char *scontrol, long long job,
+			 long long minutes, struct argv *ret)
+{
+	argv_add(ret, scontrol);
+	argv_add(ret, "update");
+	argv_addf(ret, "JobId=%lld", job);
+	argv_addf(ret, "TimeLimit=%lld", minutes);
+}
+
+void slurm_address_command(const char *sinfo, const char *node,
+			   struct argv *ret)
+{
+	argv_add(ret, sinfo);
+	argv_add(ret, "--noheader");
+	argv_add(ret, "--Node");
+	argv_addf(ret, "--nodes=%s", node);
+	argv_add(ret, "--format=%o");
+}
+
+int slurm_read_address(const char *text, char ret[SESSION_NODE_SIZE],
+		       struct err *e)
+{
+	size_t len = strcspn(text, "\n");
+	char word[SESSION_NODE_SIZE];
+
+	/* A node in several partitions has a line for each. */
+	if (len == 0 || len >= sizeof(word))
+		return err_set(e, ERR_DAMAGED, "sinfo did not say an address");
+	memcpy(word, text, len);
+	word[len] = '\0';
+	while (len && word[len - 1] == ' ')
+		word[--len] = '\0';
+	if (!text_only(word, ".-:_") || *word == '-')
+		return err_set(e, ERR_DAMAGED, "sinfo did not say an address");
+	memcpy(ret, word, len + 1);
+	return 0;
+}
+
+/* The others are failures of our own job. */
+static const struct {
+	const char *sentence;
+	bool failed;
+} ends[] = {
+	[SLURM_COMPLETED] = { "Its job on the cluster has ended.", false },
+	[SLURM_CANCELLED] = { "Its job was cancelled on the cluster.", false },
+	[SLURM_TIMEOUT] = { "The cluster's limit of time was reached.", false },
+	[SLURM_DEADLINE] = { "The cluster's deadline for its job had passed.",
+			     false },
+	[SLURM_NODE_FAIL] = { "The computer of the cluster on which it ran "
+			      "has failed.",
+			      true },
+	[SLURM_BOOT_FAIL] = { "The computer of the cluster that was to run it "
+			      "could not be started.",
+			      true },
+	[SLURM_PREEMPTED] = { "The cluster needed its place for a job that "
+			      "goes before it.",
+			      true },
+	[SLURM_REVOKED] = { "Another cluster has taken its job.", true },
+	[SLURM_OUT_OF_MEMORY] = { "It used more memory than its job on the "
+				  "cluster may.",
+				  true },
+	[SLURM_MISSING] = { "The cluster does not know its job any more.",
+			    false },
+};
+
+const char *slurm_end_sentence(enum slurm_state state, bool *failed)
+{
+	if (ends[state].sentence) {
+		*failed = ends[state].failed;
+		return ends[state].sentence;
+	}
+	*failed = true;
+	return "Its job on the cluster has failed.";
+}

@@ -1,0 +1,19 @@
+/*
+ * Jobs whose session's owner has died, or could not reach Slurm when it ended:
+ * their directories in dir_slurm tell of them (farm/job_dir.h).
+ */
+#ifndef QWD_RUN_LEFTOVER_H
+#define QWD_RUN_LEFTOVER_H
+
+#include "session/store.h"
+
+/*
+ * Cancel the job of each directory that this host has made and of which no
+ * session lives, by its name, and remove the directory, which ends a job that
+ * Slurm has lost sight of.  Does nothing without launcher = slurm.  Where
+ * Slurm's control does not answer, the directory stays for the next time.
+ * Returns how many were removed, or -1 with the first failure.
+ */
+MUST_CHECK int leftover_end(const struct store *st, struct err *e);
+
+#endif

@@ -1,0 +1,463 @@
+/* The owner of a job on a cluster, from its order to its end: run/watch.h. */
+#include "run/watch.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "farm/slurm_run.h"
+#include "run/control.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+
+enum {
+	LOOK_FIRST_MS = 300,
+	LOOK_QUEUED_MS = 10 * 1000,
+	LOOK_STARTING_MS = 1000,
+	LOOK_RUNNING_MS = 20 * 1000,
+	LOOK_ENDING_MS = 1000,
+	LOOK_AWAY_MS = 5 * 1000,
+	SILENCE_MS = 120 * 1000,
+	STOP_NOW_MS = 5 * 1000, /* for a job that was told to end at once */
+	STOP_MORE_MS = 10 * 1000, /* beyond its guest's grace */
+	GIVE_UP_MS = 40 * 1000, /* before a purge believes that we hang */
+	WORDS_MAX = 4096,
+	GATEWAY_MS = 10 * 1000,
+};
+
+bool watch_set(char *to, size_t size, const char *from)
+{
+	bool changed = strcmp(to, from) != 0;
+
+	snprintf(to, size, "%s", from);
+	return changed;
+}
+
+void watch_soon(struct owner *o)
+{
+	o->watch->mark_at = 0;
+	owner_deadline(o, DEADLINE_LOOK, 1);
+}
+
+/* ---- What Slurm says ---- */
+
+/* Unless something has said why already. */
+static void end_by_slurm(struct owner *o)
+{
+	const struct watch *w = o->watch;
+	const struct session *there = &w->mark.session;
+	bool own = w->job.state == SLURM_COMPLETED ||
+		   w->job.state == SLURM_FAILED ||
+		   w->job.state == SLURM_MISSING;
+	const char *sentence;
+	bool failed;
+
+	sentence = slurm_end_sentence(w->job.state, &failed);
+	/* The job's own word, where Slurm has nothing to add. */
+	if (w->final && own) {
+		sentence = there->reason[0] ? there->reason : sentence;
+		failed = there->state == SESSION_FAILED;
+		if (failed)
+			o->s.step = there->step;
+	}
+	if (failed && o->s.state != SESSION_STOPPING)
+		owner_fail(o, sentence);
+	else
+		owner_end(o, sentence);
+}
+
+static void on_ended(struct owner *o)
+{
+	struct watch *w = o->watch;
+
+	/* Its last mark may be on its way through the file system. */
+	w->mark_at = 0;
+	watch_look_at_mark(o);
+	if (!w->final && w->job.state == SLURM_COMPLETED && !w->final_at) {
+		w->final_at = clock_boot_ms() + 2000;
+		return;
+	}
+	if (!w->final && w->final_at && clock_boot_ms() < w->final_at)
+		return;
+	w->over = true;
+	end_by_slurm(o);
+}
+
+static void next_look(struct owner *o)
+{
+	struct watch *w = o->watch;
+	long long most = LOOK_RUNNING_MS;
+
+	if (w->final || o->s.state == SESSION_STOPPING ||
+	    slurm_has_ended(w->job.state))
+		most = LOOK_ENDING_MS;
+	else if (o->s.job_away)
+		most = LOOK_AWAY_MS;
+	else if (o->s.state == SESSION_QUEUED)
+		most = w->job.state == SLURM_PENDING ? LOOK_QUEUED_MS :
+						       LOOK_STARTING_MS;
+	w->look_wait = w->look_wait ? w->look_wait * 3 / 2 : LOOK_FIRST_MS;
+	if (w->look_wait > most)
+		w->look_wait = most;
+	w->look_at = clock_boot_ms() + w->look_wait;
+}
+
+/* Its place was taken away, and Slurm would start it again. */
+static bool is_requeued(const struct watch *w)
+{
+	return w->job.state == SLURM_REQUEUED ||
+	       (w->job.state == SLURM_PENDING && w->marked);
+}
+
+static void show_job(struct owner *o)
+{
+	const struct slurm_job *job = &o->watch->job;
+	bool waits = job->state == SLURM_PENDING;
+	long long start = waits ? job->start : 0;
+	struct session *s = &o->s;
+	bool changed = s->job_away || s->job_start != start;
+
+	s->job_away = false;
+	s->job_start = start;
+	changed |= watch_set(s->job_reason, sizeof(s->job_reason),
+			     waits			     ? job->reason :
+			     job->state == SLURM_SUSPENDED ? "Suspended" :
+							     "");
+	if (!waits && !o->watch->marked)
+		changed |= watch_set(s->node, sizeof(s->node), job->node);
+	if (changed)
+		owner_save(o);
+}
+
+void watch_on_job(struct owner *o, const struct slurm_job *job)
+{
+	struct watch *w = o->watch;
+	bool missed = w->missed;
+
+	/* Once may be a slip. */
+	w->missed = job->state == SLURM_MISSING;
+	if (w->missed && !missed) {
+		next_look(o);
+		return;
+	}
+	if (job->state != w->job.state)
+		log_event("slurm", "session", o->s.name, "state",
+			  slurm_state_word(job->state), "node", job->node,
+			  NULL);
+	w->job = *job;
+	show_job(o);
+	if (slurm_has_ended(job->state)) {
+		on_ended(o);
+	} else if (is_requeued(w)) {
+		w->want_cancel = true;
+		owner_fail(o, "The cluster took its place away and put it back "
+			      "into the queue; a machine is not started "
+			      "twice.");
+	} else if (job->state != SLURM_PENDING && !w->marked &&
+		   !w->silence_at) {
+		w->silence_at = clock_boot_ms() + SILENCE_MS;
+		w->look_wait = 0;
+	}
+	next_look(o);
+}
+
+void watch_on_away(struct owner *o, const char *why)
+{
+	if (!o->s.job_away) {
+		o->s.job_away = true;
+		log_event("slurm", "session", o->s.name, "result", "away",
+			  "message", why, NULL);
+		owner_save(o);
+	}
+	next_look(o);
+	/* Its job has said that it is over, and nobody says otherwise. */
+	if (o->watch->final && clock_boot_ms() >= o->watch->final_at)
+		end_by_slurm(o);
+}
+
+void watch_submitted(struct owner *o, long long job)
+{
+	char number[32];
+
+	o->s.job = job;
+	o->watch->job.state = SLURM_PENDING;
+	snprintf(number, sizeof(number), "%lld", job);
+	log_event("slurm", "session", o->s.name, "job", number, "state",
+		  "submitted", NULL);
+	/* It was stopped meanwhile. */
+	if (o->s.state >= SESSION_STOPPING) {
+		o->watch->want_cancel = true;
+		owner_save(o);
+	} else {
+		owner_move(o, SESSION_QUEUED, STEP_ACCEPTED);
+	}
+	next_look(o);
+}
+
+/* ---- Its turns ---- */
+
+static void give_up(struct owner *o)
+{
+	struct watch *w = o->watch;
+	long long now = clock_boot_ms();
+	bool starts = o->s.state < SESSION_RUNNING;
+
+	if (starts && w->silence_at && now >= w->silence_at)
+		owner_fail(o, "The cluster's computer that was to run it says "
+			      "nothing.");
+	else if (starts && w->display_at && now >= w->display_at)
+		owner_fail(o, "Its display could not be reached on the "
+			      "cluster's computer.");
+	else if (w->final && o->s.job_away && now >= w->final_at)
+		end_by_slurm(o);
+	else if (w->give_up_at && now >= w->give_up_at)
+		owner_end(o, "Stopped.");
+}
+
+static void earlier(long long *ret, long long at)
+{
+	if (at && at < *ret)
+		*ret = at;
+}
+
+static void plan(struct owner *o)
+{
+	struct watch *w = o->watch;
+	long long now = clock_boot_ms();
+	long long at = now + 60000;
+
+	if (o->s.job)
+		earlier(&at, w->mark_at ? w->mark_at : now);
+	if (w->tool == TOOL_NONE && o->s.job)
+		earlier(&at, w->look_at ? w->look_at : now);
+	earlier(&at, w->tool_until);
+	earlier(&at, w->give_up_at);
+	if (w->probing)
+		earlier(&at, w->probe_until);
+	else if (w->tunnel.listener >= 0)
+		earlier(&at, w->probe_at);
+	owner_deadline(o, DEADLINE_LOOK, at > now ? at - now : 1);
+}
+
+static void look(struct owner *o)
+{
+	watch_tool_late(o);
+	watch_look_at_mark(o);
+	if (!o->finished && o->s.state <= SESSION_RUNNING)
+		watch_probe(o);
+	if (!o->finished)
+		give_up(o);
+	if (!o->finished && o->s.state == SESSION_RUNNING &&
+	    clock_boot_ms() >= o->watch->gateway_at) {
+		guest_display_look(o);
+		o->watch->gateway_at = clock_boot_ms() + GATEWAY_MS;
+	}
+	watch_next_tool(o);
+	plan(o);
+}
+
+static void on_child(struct owner *o)
+{
+	struct watch *w = o->watch;
+	int status;
+
+	tunnel_reap(&w->tunnel);
+	if (!tunnel_is_full(&w->tunnel))
+		o->viewers = w->tunnel.listener;
+	if (w->tool_pid && child_reaped(w->tool_pid, false, &status))
+		watch_tool_ended(o, status);
+	if (!o->finished)
+		owner_deadline(o, DEADLINE_LOOK, 1);
+}
+
+/* ---- Its beginning ---- */
+
+static int prepare(struct owner *o, struct err *e)
+{
+	struct watch *w = o->watch;
+
+	o->dir = file_private_dir(o->st.run, o->s.name, e);
+	if (o->dir < 0)
+		return -1;
+	if (asprintf(&o->dir_path, "%s/run/%s", o->st.path, o->s.name) < 0) {
+		o->dir_path = NULL;
+		return err_set(e, ERR_SYSTEM, "no memory");
+	}
+	w->dir = job_dir_make(&o->config, o->st.path, o->s.name, &w->path, e);
+	return w->dir < 0 ? -1 : job_dir_write_wish(w->dir, &w->wish, e);
+}
+
+/* Its time begins when it has a place. */
+static void hold_time(struct owner *o)
+{
+	if (o->s.ends_boot_ms)
+		o->watch->lifetime_s = (o->s.ends_boot_ms -
+					o->s.started_boot_ms + 999) /
+				       1000;
+	o->s.ends = o->s.ends_boot_ms = o->s.warn_boot_ms = 0;
+	warning_plan(o);
+}
+
+static void begin(struct owner *o)
+{
+	struct err e = ERR_INIT;
+
+	o->watch = calloc(1, sizeof(*o->watch));
+	if (!o->watch) {
+		owner_fail(o, "The server could not prepare this machine.");
+		return;
+	}
+	*o->watch = (struct watch){ .dir = -1, .tool_out = -1, .tool_err = -1,
+				    .tunnel = TUNNEL_INIT, .client = -1 };
+	hold_time(o);
+	owner_move(o, SESSION_STARTING, STEP_ACCEPTED);
+	if (prepare(o, &e) < 0) {
+		log_error("slurm", &e);
+		owner_fail(o, "The server could not prepare this machine.");
+		return;
+	}
+	guest_display_begin(o);
+	if (!o->finished)
+		watch_start_key(o);
+	plan(o);
+}
+
+/* ---- Its end ---- */
+
+static void stop(struct owner *o, bool now)
+{
+	struct watch *w = o->watch;
+	struct err e = ERR_INIT;
+
+	w->wish.now = now;
+	w->wish.stop = true;
+	memcpy(w->wish.who, o->s.user, sizeof(w->wish.who));
+	if (w->dir >= 0 && job_dir_write_wish(w->dir, &w->wish, &e) < 0)
+		log_error("slurm", &e);
+	if (!o->s.job && w->tool != TOOL_SUBMIT) {
+		owner_end(o, "Stopped.");
+		return;
+	}
+	w->want_cancel = !w->marked;
+	w->want_knock = w->marked;
+	owner_deadline(o, DEADLINE_STOP,
+		       now ? STOP_NOW_MS :
+			     o->config.service_stop_grace * 1000 +
+				     STOP_MORE_MS);
+	w->give_up_at = clock_boot_ms() + GIVE_UP_MS +
+			o->config.service_stop_grace * 1000;
+	w->look_wait = 0;
+	watch_soon(o);
+}
+
+static void stop_further(struct owner *o)
+{
+	o->watch->want_cancel = true;
+	watch_soon(o);
+}
+
+static int extend(struct owner *o, int client, long long ends_boot_ms,
+		  const char *who, struct err *e)
+{
+	struct watch *w = o->watch;
+
+	if (w->client >= 0 || !w->marked || !ends_boot_ms)
+		return err_set(e, ERR_CONFLICT,
+			       "The cluster does not give it more time now.");
+	w->client = client;
+	w->client_ends_ms = ends_boot_ms;
+	snprintf(w->client_who, sizeof(w->client_who), "%s", who);
+	w->want_limit = true;
+	watch_soon(o);
+	return 1;
+}
+
+/* To who asked for more time: Slurm's answer, and ours. */
+void watch_answer(struct owner *o, int result, struct err *e)
+{
+	struct watch *w = o->watch;
+
+	if (result == 0)
+		result = control_extended(o, w->client_ends_ms, w->client_who,
+					  e);
+	w->wish.ends = o->s.ends;
+	if (result == 0 && job_dir_write_wish(w->dir, &w->wish, e) < 0)
+		log_error("slurm", e);
+	w->want_knock = result == 0;
+	control_answer(w->client, result, e);
+	w->client = -1;
+}
+
+/* The job's own words, where it has failed. */
+static void log_output(struct owner *o)
+{
+	AUTO_BUF struct buf text = BUF_INIT(WORDS_MAX);
+	struct err e = ERR_INIT;
+	char *save = NULL;
+
+	if (o->s.state != SESSION_FAILED ||
+	    file_read(o->watch->dir, "output", false, &text, &e) < 0 ||
+	    !text.len)
+		return;
+	for (char *line = strtok_r(text.data, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		log_event("child-says", "session", o->s.name, "message", line,
+			  NULL);
+}
+
+/* Nothing runs any more: the job's directory may go. */
+static bool is_gone(struct owner *o)
+{
+	struct err e = ERR_INIT;
+
+	if (o->watch->over || (!o->s.job && !o->watch->unsure))
+		return true;
+	if (slurm_cancel(&o->config, o->s.job, o->s.name, &e) == 0)
+		return true;
+	log_error("slurm", &e);
+	return false;
+}
+
+/*
+ * A directory that stays is a message to the job, should it ever start, that
+ * nobody wants it; and to the next purge that there may be one
+ * (run/leftover.h).
+ */
+static void clean(struct owner *o)
+{
+	struct watch *w = o->watch;
+	struct err e = ERR_INIT;
+
+	if (!w)
+		return;
+	watch_tool_end(o);
+	if (w->client >= 0) {
+		err_set(&e, ERR_CONFLICT, "It has ended.");
+		control_answer(TAKE_FD(w->client), -1, &e);
+	}
+	tunnel_release(&w->tunnel);
+	o->viewers = -1;
+	w->wish.stop = w->wish.now = true;
+	if (w->dir >= 0) {
+		log_output(o);
+		if (job_dir_write_wish(w->dir, &w->wish, &e) < 0)
+			log_error("slurm", &e);
+		if (is_gone(o) && job_dir_remove(AT_FDCWD, w->path, &e) < 0)
+			log_error("slurm", &e);
+		close(w->dir);
+	}
+	free(w->path);
+	free(TAKE(o->watch));
+}
+
+const struct guest_place guest_on_cluster = {
+	.begin = begin,
+	.look = look,
+	.on_child = on_child,
+	.on_vnc = watch_on_vnc,
+	.on_viewer = watch_on_viewer,
+	.stop = stop,
+	.stop_further = stop_further,
+	.extend = extend,
+	.clean = clean,
+};

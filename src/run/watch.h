@@ -1,0 +1,97 @@
+/*
+ * The owner of a session that runs as a job of a cluster: it looks after the
+ * job instead of a guest.  Private to src/run.
+ *
+ * One command of Slurm's runs at a time, as a child, its words in anonymous
+ * memory; nothing waits for it.  Slurm's record is the truth about where the
+ * job is and how it ended; that the machine runs, the job says itself, by its
+ * mark (farm/job_dir.h), and the display's greeting has come through the
+ * tunnel.  Where Slurm's control does not answer the session lives on, and its
+ * record says so (job_away).
+ *
+ * Looks cost: squeue at most every third of a second until the display is
+ * there, every 20 s then, and up to 10 s apart in the queue.
+ */
+#ifndef QWD_RUN_WATCH_H
+#define QWD_RUN_WATCH_H
+
+#include "farm/job_dir.h"
+#include "farm/slurm.h"
+#include "farm/tunnel.h"
+#include "run/owner_state.h"
+
+enum tool {
+	TOOL_NONE,
+	TOOL_KEY,    /* openssl */
+	TOOL_SUBMIT, /* sbatch */
+	TOOL_LOOK,   /* squeue */
+	TOOL_ADDRESS, /* sinfo */
+	TOOL_KNOCK,  /* scancel --signal */
+	TOOL_CANCEL, /* scancel */
+	TOOL_LIMIT,  /* scontrol */
+};
+
+struct watch {
+	char *path; /* the job's directory */
+	int dir;
+	long long lifetime_s; /* 0: without an end */
+
+	enum tool tool;
+	pid_t tool_pid;
+	int tool_out, tool_err;
+	long long tool_until;
+
+	struct slurm_job job; /* Slurm's word, when it was asked last */
+	bool missed;	      /* Slurm did not know it, once */
+	bool over;	      /* it has ended, or never began */
+	bool unsure; /* sbatch may have submitted it, without a word */
+	struct job_mark mark;
+	bool marked;
+	bool final; /* the mark says so; Slurm is asked, too */
+	char address[SESSION_NODE_SIZE]; /* the node's, on its network */
+	struct tunnel tunnel;
+	bool probing; /* o->vnc waits for the display's greeting */
+	long long probe_until;
+
+	/* When to do it (clock_boot_ms()). */
+	long long look_at, look_wait;
+	long long mark_at;
+	long long probe_at;
+	long long silence_at; /* the job runs, and has said nothing */
+	long long display_at; /* the display must have greeted */
+	long long final_at;   /* Slurm has not confirmed the end */
+	long long give_up_at; /* the job does not go away */
+
+	struct job_wish wish;
+	long long gateway_at;
+
+	bool want_address, want_knock, want_cancel;
+	bool want_limit; /* for `client`, who asked for more time */
+	int client;
+	long long client_ends_ms;
+	char client_who[SESSION_USER_SIZE];
+};
+
+/* run/watch_tool.c: start what is wanted next, if nothing runs; end what has
+ * taken too long; take up what has ended. */
+void watch_start_key(struct owner *o);
+void watch_next_tool(struct owner *o);
+void watch_tool_ended(struct owner *o, int status);
+void watch_tool_late(struct owner *o);
+void watch_tool_end(struct owner *o);
+
+/* run/watch.c: what they say. */
+void watch_submitted(struct owner *o, long long job);
+void watch_on_job(struct owner *o, const struct slurm_job *job);
+void watch_on_away(struct owner *o, const char *why);
+void watch_soon(struct owner *o);
+bool watch_set(char *to, size_t size, const char *from); /* did it change? */
+void watch_answer(struct owner *o, int result, struct err *e);
+
+/* run/watch_mark.c: the job's mark and the display. */
+void watch_look_at_mark(struct owner *o);
+void watch_probe(struct owner *o);
+void watch_on_vnc(struct owner *o);
+void watch_on_viewer(struct owner *o);
+
+#endif

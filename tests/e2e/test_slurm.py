@@ -1,0 +1,419 @@
+"""Sessions as jobs of a Slurm cluster (launcher = slurm): one slurmctld, three
+nodes in network namespaces, displays through stunnel.
+
+The cluster starts once for the cases in which it stays whole; those that lose a
+part of it have one of their own.
+"""
+
+import ssl
+
+from harness import *
+from slurm_cluster import Cluster
+
+# All cores of a node.
+BIG = {"cpu": "2"}
+
+
+def unavailable():
+    missing = [
+        name
+        for name in ("slurmctld", "slurmd", "sbatch", "munged", "stunnel")
+        if not shutil.which(name, path="/usr/sbin:/usr/bin")
+    ]
+    return f"not installed: {', '.join(missing)}" if missing else None
+
+
+def job_dir(cluster, name):
+    return cluster.dir / "shared/jobs" / name
+
+
+def mark(cluster, name):
+    return json.loads((job_dir(cluster, name) / "mark").read_text())
+
+
+def see_screen(test, site, session):
+    with Vnc(site.websocket(site.token(session))) as vnc:
+        test.assertGreater(vnc.width * vnc.height, 0)
+        vnc.screen()
+
+
+def web_owner(site, name):
+    """The one on the web host; that of the node has the job's configuration."""
+    (owner,) = [
+        p
+        for p in site.processes(name)
+        if p.role == "owner" and f"--config={site.dir}/etc/config.conf" in p.argv
+    ]
+    return owner
+
+
+def page(site, name):
+    return site.get(f"{CGI}?session={name}", accept="html").text
+
+
+def gone(test, cluster, site, name):
+    """Nothing of it is left, on either side."""
+    eventually(lambda: not job_dir(cluster, name).exists(), 20, "its directory is gone")
+    eventually(lambda: not site.processes(name), 20, "its processes are gone")
+    state = cluster.jobs()[site.record(name)["job"]][0]
+    test.assertNotIn(state, ("RUNNING", "PENDING"))
+
+
+@unittest.skipIf(unavailable(), unavailable())
+class Slurm(unittest.TestCase):
+    """With a cluster that stays whole."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = cls.enterClassContext(Cluster())
+
+    @contextlib.contextmanager
+    def site(self, **options):
+        """A site that leaves no job behind."""
+        limits = {
+            "service_max_session_nb_per_user": 20,
+            "service_max_instance_nb": 20,
+            "service_stop_grace": 1,
+        }
+        jobs = self.cluster.dir / "shared/jobs"
+        with Site(options=self.cluster.options(**limits) | options) as site:
+            yield site
+            site.qwdctl("stop", "--all", "--now", "--yes", check=False)
+            eventually(
+                lambda: not jobs.exists() or not list(jobs.iterdir()), 30, "no job is left"
+            )
+
+    def test_a_job_shows_its_display_and_ends_when_it_is_stopped(self):
+        with self.site() as site:
+            session = site.running()
+            self.assertRegex(session["job"]["node"], "^node[123]$")
+            self.assertEqual(session["job"]["control"], True)
+            see_screen(self, site, session)
+            self.assertIn(f"Job {session['job']['id']} on node", page(site, session["name"]))
+            record = site.record(session["name"])
+            self.assertAlmostEqual(record["ends"] - record["started"], 900, delta=5)
+            state, node = self.cluster.jobs()[session["job"]["id"]]
+            self.assertEqual((state, node), ("RUNNING", session["job"]["node"]))
+            site.stop(session["name"])
+            session = site.wait_state(session["name"], "ended")
+            self.assertEqual(session["reason"], "Stopped by its user.")
+            gone(self, self.cluster, site, session["name"])
+
+    def test_a_full_cluster_lets_the_next_one_wait_and_says_why(self):
+        with self.site() as site:
+            full = [site.create(**BIG)["name"] for _ in range(3)]
+            nodes = {site.wait_state(n, "running")["job"]["node"] for n in full}
+            self.assertEqual(nodes, {"node1", "node2", "node3"})
+            waits = site.create(**BIG)["name"]
+            site.wait_state(waits, "queued")
+            told = eventually(
+                lambda: (s := site.session(waits))["job"]["reason"] and s, 20, "a reason"
+            )
+            self.assertIn(told["job"]["reason"], ("Resources", "Priority"))
+            self.assertIsNone(told["ends"])
+            self.assertIn(f"(Slurm: {told['job']['reason']})", page(site, waits))
+            # The limits of time are known, so Slurm knows when.
+            eventually(lambda: site.session(waits)["job"]["expected_start"], 30, "a time")
+            self.assertIn("Expected to start", page(site, waits))
+            # One that waits is taken out of the queue.
+            other = site.create(**BIG)["name"]
+            site.wait_state(other, "queued")
+            site.stop(other)
+            self.assertEqual(site.wait_state(other, "ended")["reason"], "Stopped by its user.")
+            gone(self, self.cluster, site, other)
+            site.end(full[0])
+            session = site.wait_state(waits, "running")
+            see_screen(self, site, session)
+
+    def test_slurms_refusal_is_told_in_its_words(self):
+        with self.site(slurm_partition="nowhere") as site:
+            name = site.create()["name"]
+            session = site.wait_state(name, "failed")
+            self.assertEqual(
+                session["reason"], "The cluster refused it: Invalid partition name specified."
+            )
+            self.assertIn("event=slurm", site.words())
+            self.assertFalse(job_dir(self.cluster, name).exists())
+            # Longer than a partition lets a job be.
+            site.configure(slurm_partition="short")
+            session = site.wait_state(site.create()["name"], "failed")
+            self.assertIn("time limit", session["reason"])
+
+    def test_a_strangers_certificate_opens_nothing(self):
+        with self.site() as site:
+            session = site.running()
+            said = mark(self.cluster, session["name"])
+            number = int(said["node"][-1])
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            address = (f"10.82.0.1{number}", said["port"])
+            own = site.dir / "own"
+            own.mkdir()
+            make_certificate(own)
+            for certificate in (None, own):
+                if certificate:
+                    context.load_cert_chain(own / "crt", own / "key")
+                with socket.create_connection(address, timeout=10) as raw:
+                    # TLS 1.3 tells a client that it is refused at its first
+                    # read only.
+                    with self.assertRaises(ssl.SSLError) as refused:
+                        with context.wrap_socket(raw) as s:
+                            got = s.recv(12)
+                            self.fail(f"it says {got!r}")
+                    self.assertRegex(
+                        str(refused.exception), "alert|certificate required|unknown ca"
+                    )
+            # Nor does anybody who speaks no TLS.
+            with socket.create_connection(address, timeout=10) as raw:
+                raw.sendall(b"RFB 003.008\n")
+                with contextlib.suppress(ConnectionResetError):
+                    self.assertNotIn(b"RFB", raw.recv(100))
+            see_screen(self, site, session)
+
+    def test_a_node_with_another_certificate_gets_no_byte(self):
+        with self.site() as site:
+            session = site.running()
+            name = session["name"]
+            own = site.dir / "own"
+            own.mkdir()
+            make_certificate(own)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(own / "crt", own / "key")
+            conf = site.session_dir(name) / "tunnel.conf"
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                server.settimeout(20)
+                text = re.sub(
+                    "^connect = .*",
+                    f"connect = 127.0.0.1:{server.getsockname()[1]}",
+                    conf.read_text(),
+                    flags=re.M,
+                )
+                conf.write_text(text)
+                with socket.socket(socket.AF_UNIX) as viewer:
+                    viewer.settimeout(20)
+                    viewer.connect(str(site.vnc_socket(name)))
+                    viewer.sendall(b"a secret of the viewer")
+                    raw, _ = server.accept()
+                    with raw, self.assertRaises(OSError):
+                        with context.wrap_socket(raw, server_side=True) as s:
+                            got = s.recv(100)
+                            self.assertEqual(got, b"", "what the viewer has said")
+                            raise OSError("closed without a byte")
+                    with contextlib.suppress(ConnectionResetError):
+                        self.assertEqual(viewer.recv(100), b"")
+
+    def test_the_keys_stay_on_their_hosts(self):
+        with self.site() as site:
+            session = site.running()
+            shared = job_dir(self.cluster, session["name"])
+            self.assertEqual(stat.S_IMODE(shared.stat().st_mode), 0o700)
+            for path in shared.rglob("*"):
+                self.assertFalse(path.stat().st_mode & 0o077, path)
+                if path.is_file() and path.stat().st_size < 1 << 20:
+                    text = path.read_text(errors="replace")
+                    self.assertNotIn("PRIVATE KEY", text, path)
+                    self.assertNotIn(site.token(session), text, path)
+
+    def test_more_time_is_slurms_to_give(self):
+        with self.site(snapshot_lifetime=3600) as site:
+            session = site.running()
+            answer = site.post_form(
+                {"session_extend": session["name"], "snapshot_lifetime": "1800"}
+            )
+            # Only an operator of Slurm may give a job more time.
+            self.assertEqual(answer.status, 409)
+            self.assertRegex(
+                answer.json()["error"]["message"],
+                "^The cluster does not give it more time: Access/permission denied",
+            )
+            self.assertEqual(site.session(session["name"])["ends"], session["ends"])
+            # But it may ask for what its job has anyway.
+            answer = site.post_form(
+                {"session_extend": session["name"], "snapshot_lifetime": "910"}
+            )
+            self.assertEqual(answer.status, 200, answer)
+            ends = site.session(session["name"])["ends"]
+            self.assertGreater(ends, session["ends"])
+            # And the node's own deadline moves with it.
+            eventually(
+                lambda: mark(self.cluster, session["name"])["left_ms"] > 900_000, 20, "the node knows"
+            )
+
+    def test_a_card_is_asked_for_as_gres(self):
+        with self.site() as site:
+            name = site.create(gpu="yes")["name"]
+            # The nodes have one for Slurm (/dev/null), and none for guests.
+            session = site.wait_state(name, "failed")
+            self.assertEqual(
+                session["reason"],
+                "This machine needs a graphics card, and there is none for desktops here.",
+            )
+            told = self.cluster.run("scontrol", "show", "job", str(session["job"]["id"]))
+            self.assertRegex(told, r"TresPerNode=gres:gpu:1")
+
+    def test_two_cards_are_more_than_a_node_has(self):
+        with self.site(slurm_gres="gpu:2") as site:
+            session = site.wait_state(site.create(gpu="yes")["name"], "failed")
+            self.assertRegex(session["reason"], "^The cluster refused it: Requested node config")
+
+    def test_the_disk_may_be_the_nodes_own(self):
+        with self.site(slurm_overlay="scratch", slurm_port=7300) as site:
+            session = site.running()
+            name = session["name"]
+            said = mark(self.cluster, name)
+            self.assertIn(said["port"], range(7300, 8300))
+            self.assertEqual(list(job_dir(self.cluster, name).rglob("*.qcow2")), [])
+            own = f"/var/tmp/qemu-web-desktop-node-{SERVICE_USER.pw_uid}/disk/{name}.qcow2"
+            there = self.cluster.inside(int(said["node"][-1]), "stat", "-c", "%a %U", own)
+            self.assertEqual(there.stdout.split(), ["600", "www-data"], there.stderr)
+            site.configure(slurm_overlay="shared")
+            other = site.running(user="bob")["name"]
+            (disk,) = job_dir(self.cluster, other).rglob("*.qcow2")
+            self.assertEqual(disk.name, f"{other}.qcow2")
+
+    def test_a_job_that_was_started_twice_refuses(self):
+        with self.site() as site:
+            session = site.running()
+            name, number = session["name"], session["job"]["id"]
+            directory = job_dir(self.cluster, name)
+            program = site.dir / "cgi-bin/qemu-web-desktop"
+            again = subprocess.run(
+                [program, "--session-job", directory],
+                env={"SLURM_JOB_ID": str(number), "SLURMD_NODENAME": "node9"},
+                user=SERVICE_USER.pw_uid,
+                group=SERVICE_USER.pw_gid,
+                capture_output=True,
+                text=True,
+                timeout=20,
+                check=False,
+            )
+            self.assertEqual(again.returncode, 1)
+            self.assertIn("nothing is started a second time", again.stderr)
+            # Outside of Slurm, or by a web server's request, it is no role.
+            alone = site.by_hand("--session-job", str(directory))
+            self.assertEqual(alone.returncode, 1)
+            self.assertIn("only Slurm starts", alone.stderr)
+            see_screen(self, site, session)
+
+    def test_a_job_that_is_cancelled_says_so(self):
+        with self.site() as site:
+            session = site.running()
+            self.cluster.run("scancel", str(session["job"]["id"]))
+            session = site.wait_state(session["name"], FINAL, 60)
+            self.assertEqual(session["reason"], "Its job was cancelled on the cluster.")
+            gone(self, self.cluster, site, session["name"])
+
+    def test_a_job_that_is_put_back_into_the_queue_starts_nothing(self):
+        with self.site() as site:
+            session = site.running()
+            number = str(session["job"]["id"])
+            # --no-requeue forbids it: the administrator forgets that.
+            self.cluster.run("scontrol", "update", f"JobId={number}", "Requeue=1")
+            self.cluster.run("scontrol", "requeue", number)
+            session = site.wait_state(session["name"], FINAL, 60)
+            self.assertEqual(session["state"], "failed")
+            self.assertRegex(session["reason"], "^The cluster took its place away and put it back")
+            gone(self, self.cluster, site, session["name"])
+
+    def test_an_owner_that_dies_leaves_no_job(self):
+        with self.site() as site:
+            session = site.running()
+            os.kill(web_owner(site, session["name"]).pid, 9)
+            eventually(lambda: site.session(session["name"])["state"] == "failed", 10, "failed")
+            site.qwdctl("purge")
+            gone(self, self.cluster, site, session["name"])
+
+    def test_check_looks_at_control_directory_and_a_node(self):
+        with self.site() as site:
+            shared = self.cluster.dir / "shared/jobs"
+            with contextlib.suppress(FileNotFoundError):
+                shared.rmdir()  # empty, as each site leaves it
+
+            def check():
+                return site.qwdctl("check", check=False).stdout
+
+            told = check()
+            self.assertIn("ok: Slurm's control answers\n", told)
+            self.assertIn(f"error: dir_slurm: {shared} is not a private directory", told)
+            shared.mkdir(mode=0o700)
+            shutil.chown(shared, "www-data", "www-data")
+            told = check()
+            self.assertIn("ok: a node of the cluster has dir_slurm\n", told)
+            self.assertIn(f"note: dir_slurm: {shared} is on a file system of this host", told)
+            # Which the nodes do not have: their /var/tmp is their own.
+            there = pathlib.Path("/var/tmp/qwd-check")
+            there.mkdir(mode=0o700)
+            try:
+                shutil.chown(there, "www-data", "www-data")
+                site.configure(dir_slurm=there)
+                self.assertIn("error: dir_slurm: a node of the cluster has no", check())
+            finally:
+                there.rmdir()
+            site.configure(slurm_conf="/nowhere/slurm.conf", dir_slurm=shared)
+            self.assertIn("error: launcher = slurm: Slurm's control does not answer", check())
+            site.configure(slurm_conf=self.cluster.conf)
+
+    def test_odd_answers_of_slurm_are_no_answers(self):
+        with self.site() as site:
+            session = site.running()
+            programs = "/usr/bin/squeue"
+            with covered(programs, "#!/bin/sh\necho '7|DANCING'\n"):
+                eventually(
+                    lambda: not site.session(session["name"])["job"]["control"], 60, "away"
+                )
+                self.assertIn("control does not answer", page(site, session["name"]))
+                see_screen(self, site, session)
+            eventually(lambda: site.session(session["name"])["job"]["control"], 60, "back")
+            with covered("/usr/bin/sbatch", "#!/bin/sh\necho Submitted\n"):
+                failed = site.wait_state(site.create()["name"], "failed")
+                self.assertRegex(failed["reason"], "^The cluster's answer was not understood")
+
+
+@unittest.skipIf(unavailable(), unavailable())
+class ControlIsLost(unittest.TestCase):
+    def test_sessions_live_on_and_the_page_says_so(self):
+        grace = {"service_stop_grace": 1}
+        with Cluster(nodes=1) as cluster, Site(options=cluster.options(**grace)) as site:
+            name = site.running()["name"]
+            cluster.kill_control()
+            eventually(lambda: not site.session(name)["job"]["control"], 60, "away")
+            session = site.session(name)
+            self.assertEqual(session["state"], "running")
+            self.assertIn("control does not answer", page(site, name))
+            see_screen(self, site, session)
+            # The job itself reads that it is to end.
+            site.stop(name)
+            self.assertEqual(site.wait_state(name, FINAL, 60)["reason"], "Stopped by its user.")
+            eventually(lambda: not site.processes(name), 30, "its processes are gone")
+            cluster.start_control()
+            site.qwdctl("purge")
+            gone(self, cluster, site, name)
+
+
+def make_certificate(directory):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+        + ["-nodes", "-keyout", directory / "key", "-out", directory / "crt"]
+        + ["-subj", "/CN=display", "-days", "30"],
+        check=True,
+        capture_output=True,
+    )
+
+
+@contextlib.contextmanager
+def covered(path, text):
+    """In this test's mount namespace another program stands there."""
+    other = pathlib.Path("/tmp") / f"other-{os.urandom(4).hex()}"
+    other.write_text(text)
+    other.chmod(0o755)
+    subprocess.run(["mount", "--bind", other, path], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", path], check=True)
+        other.unlink()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,65 @@
+/* What Slurm's commands say, and a job's mark. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "farm/job_dir.h"
+#include "farm/slurm.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(int holds)
+{
+	if (!holds)
+		abort();
+}
+
+/* What was accepted has no byte that a page, a log or a command's argument
+ * must not have. */
+static void check_look(const char *text)
+{
+	struct slurm_job job = { .start = -1 };
+	struct err e = ERR_INIT;
+
+	if (slurm_read_look(text, 7, &job, &e) < 0) {
+		require(e.code == ERR_DAMAGED && job.start == -1);
+		return;
+	}
+	require(job.start >= 0);
+	require(!text_has_control(job.reason) && !strpbrk(job.reason, "<>&\"'"));
+	require(!*job.node || text_only(job.node, "-._"));
+	require(*text || job.state == SLURM_MISSING);
+}
+
+static void check_others(const char *text)
+{
+	char address[SESSION_NODE_SIZE] = "";
+	struct err e = ERR_INIT;
+	long long number = 0;
+	char why[40];
+
+	if (slurm_read_submitted(text, &number, &e) == 0)
+		require(number > 0);
+	if (slurm_read_address(text, address, &e) == 0)
+		require(text_only(address, ".-:_") && *address != '-');
+	slurm_refusal(text, why, sizeof(why));
+	require(!text_has_control(why) && strlen(why) < sizeof(why));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	AUTO_FREE char *text = malloc(size + 1);
+	struct err e = ERR_INIT;
+	struct job_mark mark;
+
+	require(text != NULL);
+	memcpy(text, data, size);
+	text[size] = '\0';
+	check_look(text);
+	check_others(text);
+	if (job_mark_parse(text, size, &mark, &e) == 0)
+		require(mark.job > 0 && text_only(mark.node, "-._") &&
+			session_name_ok(mark.session.name));
+	return 0;
+}
