@@ -80,7 +80,8 @@ def lists(sites):
 
 
 def main():
-    alone = {"fallback_servers": None}
+    # A place is free again only when its session has been cleaned up.
+    alone = {"fallback_servers": None, "service_max_instance_nb": 100}
     with Farm({"service_max_load": 1000}, each={1: alone, 2: alone}) as farm:
         one, two, _ = farm.sites
         lists(farm.sites)
