@@ -68,7 +68,7 @@ int page_health(struct visit *v, struct err *e)
 	AUTO_STATE struct state state = { .live = 0 };
 	struct err broken = ERR_INIT;
 	bool store = visit_store(v, &broken) == 0 &&
-		     state_read(&v->store, &state, &broken) == 0;
+		     state_read(&v->store, false, &state, &broken) == 0;
 	const struct part parts[PARTS] = {
 		{ "store", store },
 		{ "machines", store && state_has_machines(&state) },
@@ -198,7 +198,7 @@ int page_metrics(struct visit *v, struct err *e)
 	AUTO_STATE struct state state = { .live = 0 };
 
 	if (check_offered(v, e) < 0 || visit_store(v, e) < 0 ||
-	    state_read(&v->store, &state, e) < 0)
+	    state_read(&v->store, true, &state, e) < 0)
 		return -1;
 	reply_reset(&v->reply, 200, TYPE_METRICS);
 	put_metrics(v, &state, &v->reply.body);

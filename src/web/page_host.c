@@ -142,7 +142,7 @@ int page_host(struct visit *v, struct err *e)
 
 	if (access_check(&v->who, ACTION_OVERSEE, NULL, e) < 0)
 		return -1;
-	if (visit_store(v, e) < 0 || state_read(&v->store, &state, e) < 0)
+	if (visit_store(v, e) < 0 || state_read(&v->store, true, &state, e) < 0)
 		return -1;
 	value = value_of(&v->config, &state, e);
 	if (!value)

@@ -48,13 +48,15 @@ static void count(struct state *s)
 	}
 }
 
-int state_read(const struct store *st, struct state *ret, struct err *e)
+int state_read(const struct store *st, bool with_ended, struct state *ret,
+	       struct err *e)
 {
 	struct err none = ERR_INIT;
 
 	*ret = (struct state){ .live = 0 };
 	if (hostload_read(&ret->load, e) < 0 ||
-	    store_list(st, NULL, &ret->sessions, e) < 0)
+	    (with_ended ? store_list(st, NULL, &ret->sessions, e) :
+			  store_list_alive(st, &ret->sessions, e)) < 0)
 		return -1;
 	/* No catalogue, or a damaged one: no machines. */
 	(void)!catalogue_load(st->config, &ret->machines, &none);

@@ -21,7 +21,7 @@ enum { STATE_DISKS = 2, STATE_DISK_MIN_MB = 512 };
 
 struct state {
 	struct hostload load;
-	struct session_list sessions; /* also the ended, while they are kept */
+	struct session_list sessions;
 	struct catalogue machines;    /* empty if there is none yet */
 	struct state_disk disks[STATE_DISKS];
 	long long live;
@@ -32,9 +32,13 @@ struct state {
 
 #define AUTO_STATE __attribute__((cleanup(state_release)))
 
-/* Read it.  ERR_SYSTEM if the host or the store does not tell. */
-MUST_CHECK int state_read(const struct store *st, struct state *ret,
-			  struct err *e);
+/*
+ * Read it; its sessions are the living, or also the ended that are still kept,
+ * which costs a record read for each: not for whoever asks without a login.
+ * ERR_SYSTEM if the host or the store does not tell.
+ */
+MUST_CHECK int state_read(const struct store *st, bool with_ended,
+			  struct state *ret, struct err *e);
 void state_release(struct state *s);
 
 /* Is there a machine that can be started? */
