@@ -55,7 +55,7 @@ GresTypes=gpu
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 PropagateResourceLimits=NONE
 NodeName=node[1-{nodes}] NodeAddr=10.82.0.[11-{last}] Port={node} \
-CPUs={cores} RealMemory=2048 Gres=gpu:1 State=UNKNOWN
+CPUs={cores} RealMemory={memory} Gres=gpu:1 State=UNKNOWN
 PartitionName=vms Nodes=ALL Default=YES DefaultTime=60 MaxTime=7-0 State=UP \
 DefMemPerCPU=64 OverSubscribe=NO
 PartitionName=short Nodes=ALL MaxTime=5 State=UP DefMemPerCPU=64
@@ -79,9 +79,10 @@ while :; do wait; sleep 0.2; done
 
 
 class Cluster:
-    def __init__(self, nodes=3, node_timeout=20, cores=2):
+    def __init__(self, nodes=3, node_timeout=20, cores=2, memory=2048):
         self.count = nodes
         self.cores = cores
+        self.memory = memory
         self.node_timeout = node_timeout
         self.dir = None
         self.daemons = {}
@@ -138,6 +139,7 @@ class Cluster:
                 nodes=self.count,
                 last=10 + self.count,
                 cores=self.cores,
+                memory=self.memory,
                 node_timeout=self.node_timeout,
             )
         )

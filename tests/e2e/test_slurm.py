@@ -1,16 +1,18 @@
 """Sessions as jobs of a Slurm cluster (launcher = slurm): one slurmctld, three
 nodes in network namespaces, displays through stunnel.
 
-The cluster starts once for the cases in which it stays whole; those that lose a
-part of it have one of their own.
+The cluster starts once for the quick cases; those that lose a part of it have
+one of their own, and but for the quickest wait for Slurm's own timeouts, so
+they run only when LONG is set.
 """
 
+import signal
 import ssl
 
 from harness import *
 from slurm_cluster import Cluster
 
-# All cores of a node.
+# Two sessions to a node at most: 2 cores of it, one each.
 BIG = {"cpu": "2"}
 
 
@@ -389,6 +391,85 @@ class ControlIsLost(unittest.TestCase):
             cluster.start_control()
             site.qwdctl("purge")
             gone(self, cluster, site, name)
+
+
+@unittest.skipUnless(LONG, "slow: waits for Slurm's own timeouts")
+@unittest.skipIf(unavailable(), unavailable())
+class PartsAreLost(unittest.TestCase):
+    def test_a_node_without_power(self):
+        with Cluster() as cluster, Site(options=cluster.options()) as site:
+            session = site.running()
+            cluster.kill_node(int(session["job"]["node"][-1]))
+            session = site.wait_state(session["name"], FINAL, 120)
+            self.assertEqual(session["state"], "failed")
+            self.assertEqual(
+                session["reason"], "The computer of the cluster on which it ran has failed."
+            )
+            gone(self, cluster, site, session["name"])
+            # The others still serve.
+            see_screen(self, site, site.running(user="bob"))
+
+    def test_slurmd_dies_and_the_guest_with_its_directory(self):
+        with Cluster() as cluster, Site(options=cluster.options()) as site:
+            session = site.running()
+            cluster.kill_slurmd(int(session["job"]["node"][-1]))
+            see_screen(self, site, session)
+            session = site.wait_state(session["name"], FINAL, 120)
+            self.assertEqual(session["state"], "failed")
+            gone(self, cluster, site, session["name"])
+
+    def test_a_lifetime_needs_neither_slurmd_nor_slurmctld(self):
+        with Cluster(nodes=1) as cluster, Site(options=cluster.options()) as site:
+            session = site.running(snapshot_lifetime=60)
+            cluster.kill_slurmd(1)
+            cluster.kill_control()
+            # Nor the owner on the web host.
+            os.kill(web_owner(site, session["name"]).pid, signal.SIGSTOP)
+            try:
+                eventually(
+                    lambda: not [p for p in site.processes(session["name"]) if p.role == "qemu"],
+                    90,
+                    "its guest has ended",
+                )
+            finally:
+                os.kill(web_owner(site, session["name"]).pid, signal.SIGCONT)
+            self.assertEqual(
+                site.wait_state(session["name"], FINAL, 60)["reason"], "Its lifetime was over."
+            )
+            cluster.start_control()
+            site.qwdctl("purge")
+
+    def test_slurms_limit_of_time_is_announced_to_the_guest(self):
+        with Cluster(nodes=1) as cluster, Site(options=cluster.options()) as site:
+            session = site.running()
+            number = session["job"]["id"]
+            cluster.run("scontrol", "update", f"JobId={number}", "TimeLimit=1")
+            session = site.wait_state(session["name"], FINAL, 150)
+            self.assertEqual(session["state"], "ended")
+            self.assertRegex(session["reason"], "limit of time")
+            gone(self, cluster, site, session["name"])
+
+    def test_a_display_that_cannot_be_reached_is_told(self):
+        with Cluster(nodes=1) as cluster, Site(options=cluster.options()) as site:
+            session = site.running()
+            name = session["name"]
+            port = mark(cluster, name)["port"]
+            table = ["nft", "add", "table", "inet", "qwd-cut"]
+            subprocess.run(table, check=True)
+            try:
+                subprocess.run(
+                    ["nft", "add chain inet qwd-cut out { type filter hook output priority 0; }"],
+                    check=True,
+                )
+                subprocess.run(
+                    ["nft", f"add rule inet qwd-cut out tcp dport {port} drop"], check=True
+                )
+                eventually(lambda: "cannot be reached" in page(site, name), 120, "it is told")
+                self.assertEqual(site.session(name)["state"], "running")
+            finally:
+                subprocess.run(["nft", "delete table inet qwd-cut"], check=True)
+            eventually(lambda: "cannot be reached" not in page(site, name), 120, "it is back")
+            see_screen(self, site, session)
 
 
 def make_certificate(directory):
