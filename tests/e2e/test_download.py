@@ -951,7 +951,7 @@ class Mirrors(Download):
 
     @unittest.skipUnless(LONG, "takes a minute")
     def test_one_that_stalls_gives_way_to_the_next(self):
-        self.mirrors("hangs", "disk")
+        self.mirrors("drips", "disk")
         result = self.download()
         self.assertEqual(result.status, 0, result.err)
         self.assertIn("cannot be fetched: Operation too slow", result.err)
