@@ -5,6 +5,7 @@ One story in one boot (and one more), since a machine takes minutes to start
 where there is no KVM.  Usage: tests/run system (make check-system).
 """
 
+import http.client
 import os
 import pathlib
 import posixpath
@@ -43,8 +44,11 @@ class Place:
 
     def __init__(self, machine):
         self.machine = machine
-        self.port = PORT
-        self.url = f"http://localhost:{PORT}"
+        self.host = f"localhost:{PORT}"
+        self.url = f"http://{self.host}"
+
+    def connect(self, seconds):
+        return http.client.HTTPConnection("127.0.0.1", PORT, timeout=seconds)
 
     def order(self, **fields):
         return {
