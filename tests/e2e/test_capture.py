@@ -118,7 +118,7 @@ class Capture(unittest.TestCase):
                 # Only one at a time.
                 status, _, err = capture(site, name, "mine.qcow2")
                 self.assertEqual(status, 1)
-                self.assertIn("the owner refused", err)
+                self.assertIn("it cannot be frozen now", err)
                 holder.close()
                 self.lives(vnc)
             self.assertEqual(self.names(site), ["tiny.qcow2"])

@@ -511,7 +511,8 @@ class ThePurge(unittest.TestCase):
             # As if the file system took its time with it.
             purge = subprocess.Popen(
                 ["strace", "-qq", "-o", "/dev/null", "-u", SERVICE_USER.pw_name,
-                 "-e", "trace=unlink", "-e", "inject=unlink:delay_enter=15s",
+                 "-P", site.snapshots_dir / f"{DEAD}.qcow2",
+                 "-e", "trace=unlinkat", "-e", "inject=unlinkat:delay_enter=15s",
                  site.dir / "bin/qwdctl", f"--config={site.dir}/etc/config.conf", "purge"],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             )  # fmt: skip
