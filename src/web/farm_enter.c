@@ -8,7 +8,9 @@
 
 bool farm_is_ticket(const char *ticket)
 {
-	return strchr(ticket, '.') != NULL;
+	const char *dot = strchr(ticket, '.');
+
+	return dot && dot != ticket;
 }
 
 static int too_late(struct err *e)

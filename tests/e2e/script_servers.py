@@ -31,7 +31,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_script(self, rest):
         """/script/NAME: a text of the server's."""
-        self.answer(200, self.server.owner.scripts[rest])
+        text = self.server.owner.scripts.get(rest)
+        if text is None:
+            self.do_missing(rest)
+        else:
+            self.answer(200, text)
 
     def do_big(self, rest):
         """/big/N: so many bytes."""

@@ -49,7 +49,7 @@ class Demo:
     def said(self):
         return pathlib.Path(self.output.name).read_text()
 
-    def ready(self, seconds=90):
+    def ready(self, seconds=300):
         line = f"Ready: http://localhost:{PORT}{HOME}"
 
         def look():
@@ -106,7 +106,7 @@ class TheDemo(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, private)
         cls.tree = private / "a long way" / ("x" * 100) / ("y" * 100) / "tree"
         cls.tree.mkdir(parents=True)
-        kept = ("build/obj", "build/guests/tiny.iso")
+        kept = ("build/obj", "build/flags", "build/guests/tiny.iso")
         parts = [p.name for p in TREE.iterdir() if p.name not in ("build", ".git")]
         parts += [p for p in kept if (TREE / p).exists()]
         parts += [f"build/{p.name}" for p in TREE.glob("build/*.a")]

@@ -188,16 +188,26 @@ class NobodyLearnsWhoExists(LoginCase):
         return (f"{method}: {n} pairs, wrong password {statistics.median(a):.1f} ms, unknown user "
                 f"{statistics.median(b):.1f} ms, p = {math.erfc(abs(z) / math.sqrt(2)):.3f}")
 
+    def conversation(self, method, user):
+        """How many TLS records there are of one."""
+        where = world.servers.endpoint(method + "-check", "tls")
+        with net_fakes.Proxy(*where) as proxy:
+            self.site.configure(**(off() | options_of(method, port=proxy.port)),
+                                login_failures_window=10)
+            self.assertEqual(self.guess(user)[0][0], 401)
+            self.assertEqual(proxy.count, 1)
+        return tls_records(proxy.said)
+
     def test_the_conversation_with_a_server_has_the_same_length(self):
         for method in ("imap", "smtp", "ldap"):
-            said = {}
-            for user in (USER[method], USER[method][:-1] + "x"):
-                where = world.servers.endpoint(method + "-check", "tls")
-                with net_fakes.Proxy(*where) as proxy:
-                    self.site.configure(**(off() | options_of(method, port=proxy.port)))
-                    self.assertEqual(self.guess(user)[0][0], 401)
-                    self.assertEqual(proxy.count, 1)
-                said[user] = tls_records(proxy.said)
+            users = USER[method], USER[method][:-1] + "x"
+            said = dict.fromkeys(users, 0)
+            # A connection's last record may come too late to be counted: a
+            # difference is one that stays.
+            for user in users * 4:
+                said[user] = max(said[user], self.conversation(method, user))
+                if user == users[1] and len(set(said.values())) == 1:
+                    break
             with self.subTest(method=method):
                 one, other = said.values()
                 self.assertEqual(one, other)
