@@ -7,11 +7,13 @@
 #include "web/template.h"
 
 const char *const pages_shipped[] = {
-	"index.html",	     "session.html",	 "manage.html",
-	"host.html",	     "login.html",	     "error.html",	 "terms.html",
-	"mailed.html",	     "ticket.html",	 "mail_login.html",
-	"mail_login.txt",    "mail_session.html", "mail_session.txt",
-	"theme.css",	     NULL,
+	"index.html",	    "session.html",	"manage.html",
+	"host.html",	    "login.html",	"error.html",
+	"terms.html",	    "mailed.html",	"ticket.html",
+	"elsewhere.html",   "enter.html",	"handed.html",
+	"mail_login.html",  "mail_login.txt",	"mail_session.html",
+	"mail_session.txt", "mail_ending.html", "mail_ending.txt",
+	"theme.css",	    NULL,
 };
 
 bool pages_is_template(const char *name)

@@ -220,6 +220,16 @@ class EditWeb(EditCase):
         self.undo(done)
         self.assertFalse(own.exists())
 
+    def test_each_shipped_page_can_be_the_sites_own(self):
+        """What it says is known, and what it includes may change."""
+        pages = [p.name for p in self.shipped.iterdir() if p.is_file()]
+        self.assertIn("enter.html", pages)
+        for page in pages:
+            with self.subTest(page):
+                done = self.edit(page, "echo >>\"$1\"")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.undo(done)
+
     def test_a_page_of_the_sites_own_is_kept_when_it_is_changed(self):
         self.site.mkdir()
         own = self.site / "terms.html"
