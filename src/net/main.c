@@ -31,6 +31,26 @@ static ssize_t read_request(char *to, size_t room)
 	}
 }
 
+/* The limits of the process, and what it is asked.  -1: *a says why. */
+static ssize_t begin(char *to, size_t room, struct net_answer *a)
+{
+	struct err e = ERR_INIT;
+	ssize_t len;
+
+	if (limits_set(&e) < 0 ||
+	    limits_deadline(NET_TIMEOUT_MAX_S * 1000, &e) < 0) {
+		net_say(a, NET_INTERNAL, "%s", e.msg);
+		return -1;
+	}
+	len = read_request(to, room);
+	if (len < 0) {
+		explicit_bzero(to, room);
+		limits_met();
+		net_say(a, NET_REQUEST, "cannot be read, or too long");
+	}
+	return len;
+}
+
 static void run(enum net_verb verb, const struct net_request *r,
 		struct net_answer *a)
 {
@@ -63,15 +83,10 @@ static void converse(enum net_verb verb, struct net_answer *a)
 	ssize_t len;
 
 	net_request_secret();
-	if (limits_set(&e) < 0 ||
-	    limits_deadline(NET_TIMEOUT_MAX_S * 1000, &e) < 0) {
-		net_say(a, NET_INTERNAL, "%s", e.msg);
-		return;
-	}
-	len = read_request(text, sizeof(text));
+	len = begin(text, sizeof(text), a);
 	if (len < 0)
-		net_say(a, NET_REQUEST, "cannot be read, or too long");
-	else if (net_request_parse(verb, text, (size_t)len, &r, &e) < 0)
+		return;
+	if (net_request_parse(verb, text, (size_t)len, &r, &e) < 0)
 		net_say(a, NET_REQUEST, "%s", e.msg);
 	explicit_bzero(text, sizeof(text));
 	if (r.json)
@@ -87,15 +102,10 @@ static void fetch(struct net_answer *a, struct buf *body)
 	struct err e = ERR_INIT;
 	ssize_t len;
 
-	if (limits_set(&e) < 0 ||
-	    limits_deadline(NET_TIMEOUT_MAX_S * 1000, &e) < 0) {
-		net_say(a, NET_INTERNAL, "%s", e.msg);
-		return;
-	}
-	len = read_request(text, sizeof(text));
+	len = begin(text, sizeof(text), a);
 	if (len < 0)
-		net_say(a, NET_REQUEST, "cannot be read, or too long");
-	else if (fetch_request_parse(text, (size_t)len, &r, &e) < 0)
+		return;
+	if (fetch_request_parse(text, (size_t)len, &r, &e) < 0)
 		net_say(a, NET_REQUEST, "%s", e.msg);
 	else if (limits_deadline(r.timeout * 1000 + NET_GRACE_MS, &e) < 0)
 		net_say(a, NET_INTERNAL, "%s", e.msg);
@@ -114,22 +124,16 @@ static void farm(struct net_answer *a, json_t **ret_answers)
 	ssize_t len;
 
 	net_request_secret();
-	if (limits_set(&e) < 0 ||
-	    limits_deadline(NET_TIMEOUT_MAX_S * 1000, &e) < 0) {
-		net_say(a, NET_INTERNAL, "%s", e.msg);
-		return;
-	}
-	len = read_request(text, sizeof(text));
+	len = begin(text, sizeof(text), a);
 	if (len < 0)
-		net_say(a, NET_REQUEST, "cannot be read, or too long");
-	else if (farm_request_parse(text, (size_t)len, &r, &e) < 0)
+		return;
+	if (farm_request_parse(text, (size_t)len, &r, &e) < 0)
 		net_say(a, NET_REQUEST, "%s", e.msg);
 	else if (limits_deadline(r.timeout_ms + NET_GRACE_MS, &e) < 0)
 		net_say(a, NET_INTERNAL, "%s", e.msg);
 	else
 		net_farm(&r, a, ret_answers);
-	if (len > 0)
-		explicit_bzero(text, (size_t)len);
+	explicit_bzero(text, (size_t)len);
 	limits_met();
 	farm_request_release(&r);
 }
