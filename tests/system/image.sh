@@ -29,21 +29,6 @@ need apt-get chroot mke2fs mmdebstrap setpriv unshare \
 begin 3 "$@"
 cd "$scratch"
 
-list() {
-    sed 's/#.*//' "$1" | xargs
-}
-
-# The host's Debian archives of its own release, and how it reaches them.
-write_sources() {
-    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    # shellcheck disable=SC2016  # apt's variables, not the shell's
-    apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
-        'Created-By: Packages' 'Origin: Debian' |
-        grep -E " $codename(-updates|-security)? " >sources.list ||
-        die "apt knows no Debian archive of $codename: run apt-get update"
-    apt-config dump --format '%F "%v";%n' Acquire | grep -v ::IndexTargets >apt.conf
-}
-
 # It ends with this script, even if that is killed.
 unpack_packages() {
     exec setpriv --pdeathsig KILL \
