@@ -392,6 +392,11 @@ static void slurm_needs_its_directory_and_no_contradiction(void **state)
 		{ "snapshot_use_master", "yes" },
 		{ "script_password", "yes" },
 	};
+	static const char *const odd[][2] = {
+		{ "slurm_account", "a b" },
+		{ "slurm_gres", "-x" },
+		{ "dir_slurm", "/a/%j" },
+	};
 	struct err e = ERR_INIT;
 
 	(void)state;
@@ -407,9 +412,13 @@ static void slurm_needs_its_directory_and_no_contradiction(void **state)
 		assert_non_null(strstr(e.msg, conflicts[i][0]));
 		set(conflicts[i][0], "no");
 	}
-	assert_int_equal(config_set(&config, "slurm_account", "a b", &e), -1);
-	assert_int_equal(config_set(&config, "slurm_gres", "-x", &e), -1);
-	assert_int_equal(config_set(&config, "dir_slurm", "/a/%j", &e), -1);
+	for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+		e = (struct err)ERR_INIT;
+		assert_int_equal(config_set(&config, odd[i][0], odd[i][1], &e),
+				 -1);
+		assert_int_equal(e.code, ERR_CONFIG);
+		assert_non_null(strstr(e.msg, odd[i][0]));
+	}
 }
 
 static void a_display_goes_nowhere_odd(void **state)
