@@ -81,11 +81,13 @@
 	  "the cluster's nodes share, private to the service's user")          \
 	X(PATH, slurm_conf, "", 0, 0,                                          \
 	  "Slurm's configuration (empty: Slurm's own place for it)")           \
-	X(STR, slurm_account, "", 0, 64, "account of jobs (empty: Slurm's)")   \
-	X(STR, slurm_partition, "", 0, 64,                                     \
-	  "partition of jobs (empty: Slurm's default)")                        \
-	X(STR, slurm_qos, "", 0, 64, "quality of service of jobs (empty: "     \
-	  "Slurm's default)")                                                  \
+	X(STR, slurm_account, "", 0, 1000,                                     \
+	  "account of jobs (empty: Slurm's default); of several with commas "  \
+	  "between visitors choose, and the first is the usual one")           \
+	X(STR, slurm_partition, "", 0, 1000,                                   \
+	  "partition of jobs, or several, likewise")                           \
+	X(STR, slurm_qos, "", 0, 1000,                                         \
+	  "quality of service of jobs, or several, likewise")                  \
 	X(STR, slurm_gres, "gpu:1", 1, 128,                                    \
 	  "what a job with a graphics card asks Slurm for (sbatch --gres)")    \
 	X(INT, slurm_memory_overhead, 512, 64, 65536,                          \

@@ -6,9 +6,41 @@
 
 const char *option_form_slurm_name(char *value)
 {
-	if (!*value || (text_only(value, "._-") && *value != '-'))
+	if (text_only(value, "._-") && *value != '-' &&
+	    strlen(value) < SLURM_NAME_SIZE)
 		return NULL;
-	return "must be a name of Slurm's: letters, digits and ._-";
+	return "must be names of Slurm's (letters, digits and ._-, at most 64 "
+	       "of them), separated by commas";
+}
+
+bool slurm_names_have(const struct slurm_names *names, const char *name)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (strcmp(names->list[i], name) == 0)
+			return true;
+	return false;
+}
+
+const char *slurm_names_parse(const char *value, struct slurm_names *ret)
+{
+	ret->count = 0;
+	while (*value) {
+		size_t len = strcspn(value, ",");
+		char *name;
+
+		if (ret->count == SLURM_NAMES_MAX)
+			return "has more than 32 names";
+		name = ret->list[ret->count];
+		if (len >= SLURM_NAME_SIZE)
+			return "has a name that is too long";
+		memcpy(name, value, len);
+		name[len] = '\0';
+		if (slurm_names_have(ret, name))
+			return "has a name twice";
+		ret->count++;
+		value += len + (value[len] == ',');
+	}
+	return NULL;
 }
 
 const char *option_form_slurm_gres(char *value)

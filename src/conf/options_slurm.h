@@ -7,8 +7,24 @@
 
 #include "conf/options.h"
 
+enum { SLURM_NAME_SIZE = 65, SLURM_NAMES_MAX = 32 };
+
+/* The names that slurm_account, slurm_partition or slurm_qos lists; the first
+ * is the usual one. */
+struct slurm_names {
+	char list[SLURM_NAMES_MAX][SLURM_NAME_SIZE];
+	size_t count;
+};
+
+/* Parse "a,b", as those options keep it.  Returns NULL and fills *ret;
+ * otherwise what is wrong, as the end of a sentence that begins with the
+ * option's value. */
+const char *slurm_names_parse(const char *value, struct slurm_names *ret);
+
+bool slurm_names_have(const struct slurm_names *names, const char *name);
+
 /* Forms as options_values.c has them. */
-const char *option_form_slurm_name(char *value); /* or empty */
+const char *option_form_slurm_name(char *value); /* one of a list */
 const char *option_form_slurm_gres(char *value);
 const char *option_form_slurm_dir(char *value); /* or empty */
 

@@ -234,6 +234,14 @@ static const char *form_servers(char *value)
 	return problem ? problem : servers_parse(value, &ignored);
 }
 
+static const char *form_slurm_names(char *value)
+{
+	struct slurm_names ignored;
+	const char *problem = form_each(value, option_form_slurm_name);
+
+	return problem ? problem : slurm_names_parse(value, &ignored);
+}
+
 static const struct {
 	enum config_option option;
 	form *form;
@@ -253,9 +261,9 @@ static const struct {
 	{ CONFIG_script_hosts, form_hosts },
 	{ CONFIG_fallback_servers, form_servers },
 	{ CONFIG_dir_slurm, option_form_slurm_dir },
-	{ CONFIG_slurm_account, option_form_slurm_name },
-	{ CONFIG_slurm_partition, option_form_slurm_name },
-	{ CONFIG_slurm_qos, option_form_slurm_name },
+	{ CONFIG_slurm_account, form_slurm_names },
+	{ CONFIG_slurm_partition, form_slurm_names },
+	{ CONFIG_slurm_qos, form_slurm_names },
 	{ CONFIG_slurm_gres, option_form_slurm_gres },
 	{ CONFIG_imap_server, form_host },
 	{ CONFIG_smtp_server, form_host },

@@ -1,6 +1,7 @@
 /* What launcher = slurm needs: doc/slurm.md. */
 #include "ctl/check.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -103,6 +104,73 @@ static bool check_directory(struct check *k)
 	return true;
 }
 
+static const struct choice {
+	const char *option;
+	const char *flag; /* of sbatch and srun */
+	size_t offset;	  /* of struct config */
+} choices[] = {
+	{ "slurm_account", "--account", offsetof(struct config, slurm_account) },
+	{ "slurm_partition", "--partition",
+	  offsetof(struct config, slurm_partition) },
+	{ "slurm_qos", "--qos", offsetof(struct config, slurm_qos) },
+};
+
+/* Its names; what is read is well-formed. */
+static void names_of(const struct config *c, const struct choice *choice,
+		     struct slurm_names *ret)
+{
+	const char *value =
+		*(char *const *)((const char *)c + choice->offset);
+
+	(void)slurm_names_parse(value, ret);
+}
+
+static void add_choice(const struct config *c, const struct choice *choice,
+		       size_t which, struct argv *argv)
+{
+	struct slurm_names names;
+
+	names_of(c, choice, &names);
+	if (which < names.count)
+		argv_addf(argv, "%s=%s", choice->flag, names.list[which]);
+}
+
+/* Would Slurm take a job with this name, and the usual ones beside it? */
+static void check_choice(struct check *k, const struct choice *choice,
+			 size_t which, const char *name)
+{
+	AUTO_ARGV struct argv argv = { 0 };
+	char why[WHY_SIZE];
+
+	argv_add(&argv, "/usr/bin/env");
+	argv_add(&argv, "sbatch");
+	argv_add(&argv, "--test-only");
+	argv_add(&argv, "--time=1");
+	for (size_t i = 0; i < ARRAY_LEN(choices); i++)
+		add_choice(k->config, &choices[i],
+			   choice == &choices[i] ? which : 0, &argv);
+	argv_add(&argv, "--wrap=:");
+	if (run(k, &argv, CONTROL_MS, why) != 0)
+		check_say(k, CHECK_NOTE,
+			  "%s: Slurm would not take a job with %s (%s); leave "
+			  "it out, or mend it there",
+			  choice->option, name, why);
+}
+
+static void check_choices(struct check *k)
+{
+	struct slurm_names names;
+
+	/* Slurm looks at whose job it would be. */
+	if (geteuid() != k->user)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(choices); i++) {
+		names_of(k->config, &choices[i], &names);
+		for (size_t n = 0; n < names.count; n++)
+			check_choice(k, &choices[i], n, names.list[n]);
+	}
+}
+
 /* A node is asked, as jobs are: by the service's user. */
 static void check_node(struct check *k)
 {
@@ -125,12 +193,8 @@ static void check_node(struct check *k)
 	argv_add(&argv, "--time=1");
 	argv_add(&argv, "--chdir=/");
 	argv_add(&argv, "--export=PATH=/usr/bin:/bin");
-	if (*c->slurm_account)
-		argv_addf(&argv, "--account=%s", c->slurm_account);
-	if (*c->slurm_partition)
-		argv_addf(&argv, "--partition=%s", c->slurm_partition);
-	if (*c->slurm_qos)
-		argv_addf(&argv, "--qos=%s", c->slurm_qos);
+	for (size_t i = 0; i < ARRAY_LEN(choices); i++)
+		add_choice(c, &choices[i], 0, &argv);
 	argv_add(&argv, "/usr/bin/test");
 	argv_add(&argv, "-w");
 	argv_add(&argv, c->dir_slurm);
@@ -159,6 +223,9 @@ void check_slurm(struct check *k)
 	there = check_program(k, "sbatch", "slurm-client");
 	check_program(k, "stunnel", "stunnel4");
 	check_program(k, "openssl", "openssl");
-	if (there && check_control(k) && check_directory(k))
+	if (!there || !check_control(k))
+		return;
+	check_choices(k);
+	if (check_directory(k))
 		check_node(k);
 }

@@ -84,12 +84,12 @@ void slurm_submit_command(const char *sbatch, const struct config *c,
 	argv_add(ret, "--open-mode=append");
 	if (s->gpu[0])
 		argv_addf(ret, "--gres=%s", c->slurm_gres);
-	if (c->slurm_account[0])
-		argv_addf(ret, "--account=%s", c->slurm_account);
-	if (c->slurm_partition[0])
-		argv_addf(ret, "--partition=%s", c->slurm_partition);
-	if (c->slurm_qos[0])
-		argv_addf(ret, "--qos=%s", c->slurm_qos);
+	if (s->account[0])
+		argv_addf(ret, "--account=%s", s->account);
+	if (s->partition[0])
+		argv_addf(ret, "--partition=%s", s->partition);
+	if (s->qos[0])
+		argv_addf(ret, "--qos=%s", s->qos);
 }
 
 /* A word of sh(1): everything but ' stands for itself between two of them. */
@@ -155,6 +155,7 @@ void slurm_refusal(const char *text, char *ret, size_t size)
 		"sbatch: ", "scontrol: ", "squeue: ", "scancel: ",
 		"slurm_load_jobs ", "slurm_update ",
 		"error: ", "Batch job submission failed: ",
+		"allocation failure: ",
 		"Kill job error on job id ",
 	};
 	size_t len;

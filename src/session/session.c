@@ -117,7 +117,10 @@ bool session_user_ok(const char *user)
 	X(STR, job_reason, SESSION_JOB_REASON_SIZE - 1)                        \
 	X(INT, job_start, 1LL << 60)                                           \
 	X(BOOL, job_away, 0)                                                   \
-	X(BOOL, display_away, 0)
+	X(BOOL, display_away, 0)                                               \
+	X(STR, account, SESSION_CLUSTER_SIZE - 1)                              \
+	X(STR, partition, SESSION_CLUSTER_SIZE - 1)                            \
+	X(STR, qos, SESSION_CLUSTER_SIZE - 1)
 
 #define SET_STR(s, m) json_string((s)->m)
 #define SET_INT(s, m) json_integer((s)->m)
@@ -218,6 +221,16 @@ static json_t *job_value(const struct session *s)
 			 "control", (int)!s->job_away);
 }
 
+json_t *session_cluster_value(const struct session *s)
+{
+	if (!s->account[0] && !s->partition[0] && !s->qos[0])
+		return json_null();
+	return json_pack("{ss? ss? ss?}", "account",
+			 s->account[0] ? s->account : NULL, "partition",
+			 s->partition[0] ? s->partition : NULL, "qos",
+			 s->qos[0] ? s->qos : NULL);
+}
+
 json_t *session_to_public(const struct session *s, const char *url)
 {
 	char started[32];
@@ -226,7 +239,7 @@ json_t *session_to_public(const struct session *s, const char *url)
 
 	clock_rfc3339(s->started, started, sizeof(started));
 	clock_rfc3339(session_ends(s), ends, sizeof(ends));
-	return json_pack("{ss ss ss ss ss? ss? sI sI ss? sb ss ss? sb so ss?}",
+	return json_pack("{ss ss ss ss ss? ss? sI sI ss? sb ss ss? sb so so ss?}",
 			 "name", s->name, "user", s->user,
 			 "machine", s->machine,
 			 "state", state_names[s->state],
@@ -237,6 +250,7 @@ json_t *session_to_public(const struct session *s, const char *url)
 			 s->gpu[0] ? s->gpu : NULL,
 			 "oneshot", (int)s->oneshot, "started", started,
 			 "ends", s->ends ? ends : NULL, "ending",
-			 (int)session_is_ending(s), "job", job_value(s),
-			 "url", running ? url : NULL);
+			 (int)session_is_ending(s), "cluster",
+			 session_cluster_value(s), "job", job_value(s), "url",
+			 running ? url : NULL);
 }

@@ -51,6 +51,7 @@ enum {
 	SESSION_GPU_SIZE = 16,
 	SESSION_NODE_SIZE = 64,
 	SESSION_JOB_REASON_SIZE = 64,
+	SESSION_CLUSTER_SIZE = 65, /* a name of Slurm's */
 };
 
 /* All members are plain values: copy with =, nothing to release. */
@@ -109,6 +110,10 @@ struct session { /* NOLINT(clang-analyzer-optin.performance.Padding) */
 				known */
 	bool job_away; /* Slurm's control does not answer */
 	bool display_away; /* nor does the display, from the web host */
+	/* What its job is submitted with; "" is Slurm's default, or no job. */
+	char account[SESSION_CLUSTER_SIZE];
+	char partition[SESSION_CLUSTER_SIZE];
+	char qos[SESSION_CLUSTER_SIZE];
 };
 
 /* "starting", "running", ... as programs see it. */
@@ -145,12 +150,16 @@ MUST_CHECK int session_from_record(const json_t *record, struct session *ret,
 
 /*
  * The public face, as the API promises: name, user, machine, state, reason,
- * notice, cpu, memory_mb, gpu, oneshot, started, ends, ending, job, url.  `url`
- * (may be NULL) is shown only while running; job is of a session on a cluster:
- * its id, node, reason (why it waits), expected_start, control (does Slurm's
- * control answer?).  The caller owns the result; NULL if no
- * memory.
+ * notice, cpu, memory_mb, gpu, oneshot, started, ends, ending, cluster, job,
+ * url.  `url` (may be NULL) is shown only while running; cluster is
+ * session_cluster_value(); job is of a session on a cluster: its id, node,
+ * reason (why it waits), expected_start, control (does Slurm's control
+ * answer?).  The caller owns the result; NULL if no memory.
  */
 json_t *session_to_public(const struct session *s, const char *url);
+
+/* {"account", "partition", "qos"} of a session whose job is submitted with one
+ * of them, each a text or null; otherwise null.  The same. */
+json_t *session_cluster_value(const struct session *s);
 
 #endif

@@ -267,7 +267,8 @@ static int check_names(const struct form *f, struct err *e)
 		"memory",	     "gpu",	      "oneshot", "config_script",
 		"snapshot_lifetime", "session_stop",  "now",	 "create",
 		"fallback_servers",  "service_purge", "manage",	 "logout",
-		"ticket",	     "mail_me",	      "disk",
+		"ticket",	     "mail_me",	      "disk",	 "account",
+		"partition",	     "qos",
 		"session_extend",    "farm",	      "session_connect",
 		"server",
 	};

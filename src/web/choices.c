@@ -228,6 +228,23 @@ static void range(struct buf *out, const struct amount *a)
 		buf_printf(out, "%lld to %lld", a->min, a->max);
 }
 
+json_t *choices_names(const struct slurm_names *names, const char *chosen)
+{
+	json_t *list = json_array();
+	int failed = !list;
+
+	for (size_t i = 0; i < names->count; i++) {
+		const char *name = names->list[i];
+
+		failed |= add_choice(list, i ? name : "", name,
+				     strcmp(name, chosen) == 0);
+	}
+	if (!failed)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 void choices_sentence(const struct offer *offer, struct buf *out)
 {
 	struct err e = ERR_INIT;

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "conf/options_slurm.h"
 #include "session/offer.h"
 
 /*
@@ -24,6 +25,10 @@ json_t *choices_disks(const struct amount *a, long long chosen);
 
 /* Up to `max` seconds; with `no_end` the last choice is "0", without an end. */
 json_t *choices_lifetimes(long long max, long long chosen, bool no_end);
+
+/* The names as they are listed.  The first, which is the usual one, has the
+ * value "", so that an order without a wish fits other servers as well. */
+json_t *choices_names(const struct slurm_names *names, const char *chosen);
 
 /* "1 to 8 processors, 2 to 16 GB of memory, 20 GB of disk" */
 void choices_sentence(const struct offer *offer, struct buf *out);

@@ -44,7 +44,9 @@ int create_read_order(const struct visit *v, struct session *s,
 		return -1;
 	limits_of(&v->config, &host, &limits);
 	if (order_read(&v->request.fields, &v->config, &limits, s,
-		       ret_lifetime_s, e) < 0)
+		       ret_lifetime_s, e) < 0 ||
+	    order_read_cluster(&v->request.fields, &v->config, v->by_farm, s,
+			       e) < 0)
 		return -1;
 	request_link_origin(&v->request, &v->config, s->origin);
 	return 0;

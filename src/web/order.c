@@ -108,6 +108,7 @@ int order_machine(const struct catalogue_entry *machine,
 	ret->cpu = ret_offer->cpu.standard;
 	ret->memory_mb = ret_offer->memory_mb.standard;
 	ret->disk_mb = offer_disk(ret_offer, ret_offer->disk_mb.standard);
+	order_cluster_standard(c, ret);
 	ret->gpu[0] = '\0';
 	if (ret_offer->gpu == OFFER_GPU_ALWAYS)
 		ask_for_gpu(ret);
@@ -330,13 +331,14 @@ json_t *order_value(const struct form *form, const struct session *s,
 {
 	const char *script = form_get(form, "config_script");
 
-	return json_pack("{ss sI sI sI sI sb sb ss}", "machine", s->machine,
+	return json_pack("{ss sI sI sI sI sb sb ss so}", "machine", s->machine,
 			 "cpu", (json_int_t)s->cpu, "memory",
 			 (json_int_t)s->memory_mb, "disk",
 			 (json_int_t)s->disk_mb, "snapshot_lifetime",
 			 (json_int_t)lifetime_s, "gpu", s->gpu[0] != '\0',
 			 "oneshot", (int)s->oneshot, "config_script",
-			 script ? script : "");
+			 script ? script : "", "cluster",
+			 session_cluster_value(s));
 }
 
 char *order_pack(const struct form *form)
@@ -344,7 +346,7 @@ char *order_pack(const struct form *form)
 	static const char *const names[] = {
 		"machine", "cpu",     "memory",	       "snapshot_lifetime",
 		"gpu",	   "oneshot", "config_script", "mail_me",
-		"disk",
+		"disk",	   "account", "partition",     "qos",
 	};
 	AUTO_BUF struct buf out = BUF_INIT(ORDER_PACKED_MAX);
 

@@ -25,7 +25,8 @@ long long order_gb(long long mb);
 
 /*
  * Fill user-independent members of *ret (machine, title, format, iso,
- * virtual_size, its settings, cpu, memory_mb, disk_mb, oneshot) and
+ * virtual_size, its settings, cpu, memory_mb, disk_mb, oneshot, and what a
+ * cluster's job has by default) and
  * *ret_lifetime_s (0: without an end) from the form.  What is absent, and an
  * empty cpu, memory or disk, gets the machine's default; what is wrong is ERR_INPUT naming the
  * first wrong field, in the form's order; a machine that needs more than there
@@ -36,10 +37,34 @@ MUST_CHECK int order_read(const struct form *form, const struct config *c,
 			  long long *ret_lifetime_s, struct err *e);
 
 /*
+ * What a cluster's job is submitted with: account, partition, qos of *ret.
+ * order_machine() gives it the first names that the configuration lists, or ""
+ * without a cluster or a list; this takes the form's choice over them.  A
+ * name that is not listed is ERR_INPUT for its field, and so is any where
+ * there is no cluster; of an order that was forwarded from another server's,
+ * which has one, it says nothing there.
+ */
+MUST_CHECK int order_read_cluster(const struct form *form,
+				  const struct config *c, bool forwarded,
+				  struct session *ret, struct err *e);
+void order_cluster_standard(const struct config *c, struct session *ret);
+
+/*
+ * The fields among those three that leave a choice, for the form's page:
+ * [{"name", "label", "choices": as choices.h has them, "error": what was wrong
+ * with it or null, "invalid": "true" or "false"}]; and all that may be
+ * chosen, for programs: {"account": [name, ...], "partition", "qos"}, or null
+ * without a cluster.  NULL if no memory.
+ */
+json_t *order_cluster_fields(const struct form *form, const struct config *c,
+			     const struct err *why);
+json_t *order_cluster_names(const struct config *c);
+
+/*
  * The order that order_read() has read, as a JSON object for the site's own
  * login program: machine, cpu, memory (MB), disk (MB), snapshot_lifetime (s),
- * gpu, oneshot, and config_script, the visitor's own ("": none).  NULL if no
- * memory.
+ * gpu, oneshot, config_script, the visitor's own ("": none), and cluster
+ * (session_cluster_value()).  NULL if no memory.
  */
 json_t *order_value(const struct form *form, const struct session *s,
 		    long long lifetime_s);

@@ -16,7 +16,7 @@
 static const char *const field_names[] = {
 	"user",	  "password", "machine",	   "cpu",
 	"memory", "disk",     "snapshot_lifetime", "gpu",
-	"config_script", NULL,
+	"config_script", "account", "partition", "qos", NULL,
 };
 
 /* What was asked for is kept where it can be had. */
@@ -88,14 +88,14 @@ static json_t *lifetimes_value(const struct visit *v)
 	return choices_lifetimes(max, chosen, true);
 }
 
-/* For programs: {"machines", "defaults", "limits", "setup"}, in the fields'
- * units. */
+/* For programs: {"machines", "defaults", "limits", "setup", "cluster"}, in the
+ * fields' units. */
 static json_t *json_value(const struct visit *v, const struct limits *l,
 			  const struct form_machines *m)
 {
 	json_int_t lifetime = v->config.snapshot_lifetime;
 
-	return json_pack("{sO s{sI sf sI} s{sI sf sI sI sb} so}", "machines",
+	return json_pack("{sO s{sI sf sI} s{sI sf sI sI sb} so so}", "machines",
 			 m->programs, "defaults", "cpu",
 			 (json_int_t)l->default_cpu, "memory",
 			 (double)order_gb(l->default_memory_mb) / 1e3,
@@ -108,7 +108,8 @@ static json_t *json_value(const struct visit *v, const struct limits *l,
 				 (json_int_t)0,
 			 "unlimited", (int)v->config.snapshot_unlimited,
 			 "setup",
-			 setup_value(v, json_array_size(m->people) > 0));
+			 setup_value(v, json_array_size(m->people) > 0),
+			 "cluster", order_cluster_names(&v->config));
 }
 
 /* Where the server has a card for guests. */
@@ -149,7 +150,7 @@ static json_t *html_value(const struct visit *v,
 	bool none = json_array_size(m->people) == 0;
 	json_t *setup = setup_value(v, !none);
 
-	return json_pack("{so sb so so sO sb sb so so so sb so sb sb sb sb sb sb sb}",
+	return json_pack("{so sb so so sO sb sb so so so sb so sb sb sb sb sb sb sb so}",
 			 "setup", setup, "has_setup",
 			 json_array_size(setup) > 0, "error",
 			 why ? page_error_value(v, why, field_names) :
@@ -164,7 +165,9 @@ static json_t *html_value(const struct visit *v,
 			 is_ticked(v, "gpu"), "mail_me",
 			 is_ticked(v, "mail_me"), "can_oneshot",
 			 v->config.form_oneshot, "oneshot",
-			 is_ticked(v, "oneshot"));
+			 is_ticked(v, "oneshot"), "cluster",
+			 order_cluster_fields(&v->request.fields, &v->config,
+					      why));
 }
 
 static int form_html(struct visit *v, const struct err *why, struct err *e)

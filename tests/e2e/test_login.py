@@ -349,7 +349,7 @@ class Custom(LoginCase):
         plain = {
             "user": "ann", "user_email": "", "remote_host": "127.0.0.1", "machine": "tiny.iso",
             "cpu": 1, "memory": 256, "disk": 10240, "snapshot_lifetime": 900, "gpu": False,
-            "oneshot": False, "config_script": ""}
+            "oneshot": False, "config_script": "", "cluster": None}
         program = self.program("echo FAILED", form_config_script="yes",
                                dir_sysfs=make_tree(self.site))
         for more, told in (

@@ -141,6 +141,65 @@ class Slurm(unittest.TestCase):
             session = site.wait_state(site.create()["name"], "failed")
             self.assertIn("time limit", session["reason"])
 
+    def test_visitors_choose_account_and_partition(self):
+        lists = {"slurm_partition": "vms, short", "slurm_account": "physics,chemistry"}
+        with self.site(**lists) as site:
+            form = site.get(CGI, accept="html").text
+            for name, choices in (
+                ("account", ("physics", "chemistry")),
+                ("partition", ("vms", "short")),
+            ):
+                (select,) = re.findall(f'<select id="{name}".*?</select>', form, re.S)
+                options = re.findall('<option value="(.*?)".*?>(.*?)</option>', select)
+                self.assertEqual(options, [("", choices[0]), (choices[1], choices[1])])
+            self.assertNotIn('name="qos"', form)
+            self.assertEqual(
+                site.get(CGI).json()["cluster"],
+                {"account": ["physics", "chemistry"], "partition": ["vms", "short"], "qos": []},
+            )
+            refused = site.post_form(site.order(partition="nowhere"))
+            self.assertEqual((refused.status, refused.json()["error"]["field"]), (400, "partition"))
+            # What was chosen is still chosen on the page that comes back.
+            again = site.post_form(
+                site.order(partition="nowhere", account="chemistry"), accept="html"
+            )
+            self.assertEqual(again.status, 400)
+            self.assertRegex(again.text, '<option value="chemistry" selected>')
+            self.assertRegex(again.text, '<select id="partition"[^>]* aria-invalid="true"')
+            usual = site.create(partition="", snapshot_lifetime="60")
+            other = site.create(
+                partition="short", account="chemistry", snapshot_lifetime="60"
+            )
+            for session, account, partition in (
+                (usual, "physics", "vms"),
+                (other, "chemistry", "short"),
+            ):
+                cluster = {"account": account, "partition": partition, "qos": None}
+                self.assertEqual(session["cluster"], cluster)
+                number = eventually(
+                    lambda: (site.session(session["name"])["job"] or {}).get("id"), 20, "a job"
+                )
+                told = self.cluster.run("scontrol", "show", "job", str(number))
+                self.assertRegex(told, rf"\bAccount={account}\b")
+                self.assertRegex(told, rf"\bPartition={partition}\b")
+                self.assertIn(
+                    f"<dt>Part of the cluster</dt><dd>{partition}</dd>",
+                    page(site, session["name"]),
+                )
+            status = json.loads(site.qwdctl("status", "--json").stdout)
+            self.assertEqual(
+                {s["name"]: s["cluster"]["partition"] for s in status["sessions"]},
+                {usual["name"]: "vms", other["name"]: "short"},
+            )
+            told = site.qwdctl("check", check=False).stdout
+            self.assertNotIn("would not take", told)
+            site.configure(slurm_partition="vms,nowhere")
+            self.assertIn(
+                "note: slurm_partition: Slurm would not take a job with nowhere "
+                "(Invalid partition name specified)",
+                site.qwdctl("check", check=False).stdout,
+            )
+
     def test_a_strangers_certificate_opens_nothing(self):
         with self.site() as site:
             session = site.running()

@@ -67,6 +67,9 @@ static struct session whole(void)
 		.job_start = 1795450000,
 		.job_away = true,
 		.display_away = true,
+		.account = "physics",
+		.partition = "night",
+		.qos = "high",
 	};
 }
 
@@ -121,6 +124,9 @@ static void check_same(const struct session *a, const struct session *b)
 	SAME(job_start);
 	SAME(job_away);
 	SAME(display_away);
+	SAME_STR(account);
+	SAME_STR(partition);
+	SAME_STR(qos);
 }
 
 /* Through text and back. */
@@ -204,8 +210,8 @@ static void the_version_stands_in_the_record(void **state)
 	(void)state;
 	assert_int_equal(
 		json_integer_value(json_object_get(record, "version")), 1);
-	/* and 48 members, each of which check_same() compares */
-	assert_int_equal(json_object_size(record), 49);
+	/* and 51 members, each of which check_same() compares */
+	assert_int_equal(json_object_size(record), 52);
 }
 
 /* ---- Refusals: each names the key ---- */
@@ -529,6 +535,8 @@ static void the_public_face_has_the_promised_members(void **state)
 		     "\"cpu\":4096,\"memory_mb\":1099511627776,\"gpu\":\"0000:4c:00.0\","
 		     "\"oneshot\":true,\"started\":\"2026-11-23T16:02:55Z\","
 		     "\"ends\":\"2026-11-24T16:02:55Z\",\"ending\":true,"
+		     "\"cluster\":{\"account\":\"physics\","
+		     "\"partition\":\"night\",\"qos\":\"high\"},"
 		     "\"job\":{\"id\":2147483647,"
 		     "\"node\":\"node-1.lab.example\","
 		     "\"reason\":\"Resources\","
@@ -549,7 +557,18 @@ static void what_is_not_there_is_null(void **state)
 		     "\"cpu\":1,"
 		     "\"memory_mb\":2,\"gpu\":null,\"oneshot\":false,"
 		     "\"started\":\"1970-01-01T00:00:00Z\",\"ends\":null,"
-		     "\"ending\":false,\"job\":null,\"url\":null}");
+		     "\"ending\":false,\"cluster\":null,\"job\":null,"
+		     "\"url\":null}");
+	snprintf(s.partition, sizeof(s.partition), "day");
+	check_public(&s, NULL,
+		     "{\"name\":\"a\",\"user\":\"b\",\"machine\":\"c\","
+		     "\"state\":\"starting\",\"reason\":null,\"notice\":null,"
+		     "\"cpu\":1,"
+		     "\"memory_mb\":2,\"gpu\":null,\"oneshot\":false,"
+		     "\"started\":\"1970-01-01T00:00:00Z\",\"ends\":null,"
+		     "\"ending\":false,\"cluster\":{\"account\":null,"
+		     "\"partition\":\"day\",\"qos\":null},\"job\":null,"
+		     "\"url\":null}");
 }
 
 static void the_url_is_shown_only_while_running(void **state)

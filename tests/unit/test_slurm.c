@@ -91,9 +91,9 @@ static void a_job_asks_for_a_card_and_says_where_it_belongs(void **state)
 	(void)state;
 	snprintf(s.gpu, sizeof(s.gpu), "any");
 	set("slurm_gres", "gpu:a100:1");
-	set("slurm_account", "beamline");
-	set("slurm_partition", "vms");
-	set("slurm_qos", "interactive");
+	snprintf(s.account, sizeof(s.account), "beamline");
+	snprintf(s.partition, sizeof(s.partition), "vms");
+	snprintf(s.qos, sizeof(s.qos), "interactive");
 	set("slurm_memory_overhead", "100");
 	endless.lifetime_s = 0;
 	slurm_submit_command("/usr/bin/sbatch", &config, &s, &endless, &argv);
@@ -169,6 +169,8 @@ static void a_refusal_is_the_reason_alone(void **state)
 		  "Requested node configuration is not available" },
 		{ "slurm_load_jobs error: Invalid job id specified\n",
 		  "Invalid job id specified" },
+		{ "allocation failure: Invalid partition name specified\n",
+		  "Invalid partition name specified" },
 		{ "odd\x1b[31m words\n", "odd [31m words" },
 		{ "", "" },
 		{ "\n\n", "" },
