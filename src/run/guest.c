@@ -39,7 +39,12 @@ void guest_on_info(struct owner *o)
 		return;
 	if (got > 0)
 		buf_add(&o->info_text, piece, (size_t)got);
-	o->inside = sandbox_child_pid(buf_str(&o->info_text));
+	/* Once known it stays: the end of the file says nothing new. */
+	if (o->inside <= 0)
+		o->inside = sandbox_child_pid(buf_str(&o->info_text));
+	if (o->inside < 0)
+		owner_fail(o, "The server could not start this machine's "
+			      "sandbox.");
 	/* Not reaped yet, since its parent writes to us: the pid is its own. */
 	if (o->inside > 0 && o->inside_fd < 0)
 		o->inside_fd = pidfd_open(o->inside, 0);
