@@ -143,8 +143,12 @@ bool session_is_ending(const struct session *s);
 /* The record as JSON (caller owns), NULL if no memory. */
 json_t *session_to_record(const struct session *s);
 
-/* Read a record strictly: unknown version, missing or wrong members are
- * ERR_DAMAGED. */
+/*
+ * Read a record strictly: unknown version, missing or wrong members are
+ * ERR_DAMAGED.  Sessions outlive upgrades, and their owners go on writing what
+ * the program wrote that started them: a member that comes after the first
+ * release must be one that may be missing.
+ */
 MUST_CHECK int session_from_record(const json_t *record, struct session *ret,
 				   struct err *e);
 
