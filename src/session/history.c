@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -11,6 +12,8 @@
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/json.h"
+
+enum { AGAIN_MS = 10 };
 
 /* ---- A line ---- */
 
@@ -106,15 +109,22 @@ static int read_line(const char *text, size_t len, struct history_line *ret,
 
 static int take_lock(int dir, struct err *e)
 {
-	int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-			0600);
+	long long until = clock_boot_ms() + HISTORY_WAIT_MS;
+	AUTO_CLOSE int fd = openat(dir, "lock",
+				   O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+				   0600);
 
-	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
-		return fd;
-	err_sys(e, "cannot take the history's lock");
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_sys(e, "cannot take the history's lock");
+		if (clock_boot_ms() >= until)
+			return err_set(e, ERR_TIMEOUT,
+				       "dir_history: another process holds "
+				       "its lock");
+		(void)!poll(NULL, 0, AGAIN_MS);
+	}
+	return fd < 0 ? err_sys(e, "cannot open the history's lock") :
+			TAKE_FD(fd);
 }
 
 /* Room for `len` bytes more: a history that would grow too long is moved. */

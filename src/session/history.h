@@ -22,7 +22,10 @@
 #include "conf/options.h"
 #include "session/session.h"
 
-enum { HISTORY_LINE_MAX = 4096 };
+enum {
+	HISTORY_LINE_MAX = 4096,
+	HISTORY_WAIT_MS = 5000,
+};
 
 /* A session that has ended, as the history tells it. */
 struct history_line {
@@ -41,6 +44,8 @@ struct history_line {
 /*
  * Append the line of *s, which has ended.  It is on disk, whole, on success,
  * and nothing of it is there on failure.  Makes DIR where it is missing.
+ * ERR_TIMEOUT if the lock was another's for HISTORY_WAIT_MS: a line that is
+ * missing is better than a session that does not end.
  */
 MUST_CHECK int history_append(const struct config *c, const struct session *s,
 			      struct err *e);

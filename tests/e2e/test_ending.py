@@ -2,6 +2,7 @@
 # lane: guests
 
 import calendar
+import fcntl
 import json
 import os
 import pathlib
@@ -213,6 +214,15 @@ class Told(unittest.TestCase):
             done = site.qwdctl("report", check=False)
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertIn("history is no regular file", done.stderr)
+            # Nor does another process that keeps its lock.
+            (history / "history").unlink()
+            name = site.running()["name"]
+            with open(history / "lock", "rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                site.stop(name)
+                site.wait_state(name, "ended")
+            self.assertIn("event=history error=timeout", (site.store / "log").read_text())
+            self.assertFalse((history / "history").exists())
 
     def test_nothing_that_a_terminal_would_obey_is_printed(self):
         with Site() as site:

@@ -1,6 +1,7 @@
 /* src/session/history: what is told of sessions that have ended. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -431,6 +433,58 @@ static void many_at_once_lose_and_mix_no_line(void **state)
 	assert_int_equal(read_all()->damaged, 0);
 }
 
+static int hold_lock(void)
+{
+	AUTO_FREE char *place = file_join(path, "lock");
+	int fd = open(place, O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	return fd;
+}
+
+static void a_lock_that_stays_anothers_is_given_up(void **state)
+{
+	struct session s = ended("svc-b");
+	struct err e = ERR_INIT;
+	off_t before;
+	int lock;
+
+	(void)state;
+	append("svc-a");
+	before = size_of("history");
+	lock = hold_lock();
+	assert_int_equal(history_append(&config, &s, &e), -1);
+	assert_int_equal(e.code, ERR_TIMEOUT);
+	assert_string_equal(e.msg, "dir_history: another process holds its "
+				   "lock");
+	assert_int_equal(size_of("history"), before);
+	close(lock);
+	append("svc-c");
+	assert_int_equal(read_all()->count, 2);
+}
+
+static void a_lock_that_becomes_free_is_waited_for(void **state)
+{
+	int lock;
+	pid_t pid;
+	int status = -1;
+
+	(void)state;
+	append("svc-a");
+	lock = hold_lock();
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) { /* it holds the lock as well, and then only it */
+		(void)!poll(NULL, 0, 100);
+		_exit(0);
+	}
+	close(lock);
+	append("svc-b");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(read_all()->count, 2);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -450,6 +504,8 @@ int main(void)
 		T(a_fifo_in_the_historys_place_hangs_nobody),
 		T(at_its_size_it_is_kept_once_more),
 		T(many_at_once_lose_and_mix_no_line),
+		T(a_lock_that_stays_anothers_is_given_up),
+		T(a_lock_that_becomes_free_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
