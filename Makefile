@@ -193,7 +193,7 @@ PORT ?= 8080
 # It ends with make, also when make is killed.
 .PHONY: demo guest guest-uefi guest-cloud
 demo:
-	+@exec setpriv --pdeathsig TERM tests/site/demo '$(PORT)' $(DEMO)
+	@exec setpriv --pdeathsig TERM tests/site/demo '$(PORT)' $(DEMO)
 
 # The guest of the tests, and the demo's first; the desktop is the demo's
 # affair, in the background.
@@ -228,26 +228,26 @@ CHECKS := unit lint asan valgrind fuzz faults e2e
 
 .PHONY: check $(CHECKS:%=check-%) check-long bench
 check: packages
-	+@tests/run $(CHECKS)
+	@tests/run $(CHECKS)
 $(CHECKS:%=check-%): check-%: packages
-	+@tests/run $*
+	@tests/run $*
 check-long:
 	@tests/packages/install build run guests check long
-	+@LONG=1 tests/run $(CHECKS)
+	@LONG=1 tests/run $(CHECKS)
 bench: packages
-	+@tests/run bench
+	@tests/run bench
 
 # What needs nothing but what building needs, and libcmocka; for systems
 # without apt.
 .PHONY: test
 test:
-	+@tests/run unit
+	@tests/run unit
 
 # A whole Debian machine, with systemd, in QEMU: minutes.
 SYSTEM := build/system
 .PHONY: check-system
 check-system: packages
-	+@tests/run system
+	@tests/run system
 $(SYSTEM)/debian.raw: tests/system/image.sh tests/system/packages
 	@tests/system/image.sh $@
 # Apache's own packages, to be installed anew inside.
