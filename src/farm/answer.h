@@ -19,7 +19,7 @@ struct farm_status {
 	char id[FARM_ID_SIZE];
 	long long time; /* its wall clock */
 	/* Its load, with what was promised to young sessions, as a share of
-	 * its cores in thousandths. */
+	 * its cores, or its cluster's, in thousandths. */
 	long long busy_milli;
 	long long free_sessions;
 	long long free_cpu;

@@ -32,7 +32,9 @@ struct elsewhere {
 	long long memory_mb;
 };
 
-/* How much room there is, and what a user has here. */
+/* How much room there is, and what a user has here.  With launcher = slurm
+ * nothing is known here of load, cores and memory of the cluster (busy_milli is
+ * 0): they are what one session may have, and farm/room.h asks for the rest. */
 struct room {
 	long long sessions;
 	long long cpu;
@@ -40,6 +42,7 @@ struct room {
 	/* The load with the cores of young sessions, as a share of all cores in
 	 * thousandths. */
 	long long busy_milli;
+	long long waiting_cpu; /* of sessions that have no place on a cluster */
 	struct elsewhere user;
 };
 

@@ -5,7 +5,10 @@
 
 #include "sys/clock.h"
 
-enum { LOAD_MS = 60 * 1000 }; /* until the load average shows a session */
+enum {
+	LOAD_MS = 60 * 1000, /* until the load average shows a session */
+	JOB_MS = 5 * 1000,   /* until a cluster's figures show a job */
+};
 
 static long long larger(long long a, long long b)
 {
@@ -50,6 +53,8 @@ static void count_one(const struct store *st, const struct session *s,
 	u->sessions++;
 	if (u->now_ms - s->started_boot_ms < LOAD_MS)
 		u->claimed_cpu += s->cpu;
+	if (s->state <= SESSION_QUEUED || u->now_ms - s->started_boot_ms < JOB_MS)
+		u->waiting_cpu += s->cpu;
 	u->claimed_mb += larger(s->memory_mb - s->touched_mb, 0);
 	u->claimed_disk_mb += larger(disk_claim_mb(st->config, s) -
 					     disk_used_mb(st, s),
@@ -272,4 +277,10 @@ void usage_room(const struct config *c, const struct limits *l,
 			  .cpu = u->user_cpu,
 			  .memory_mb = u->user_memory_mb },
 	};
+	if (!l->cluster)
+		return;
+	ret->cpu = l->session_cpu;
+	ret->memory_mb = l->user_memory_mb;
+	ret->busy_milli = 0;
+	ret->waiting_cpu = u->waiting_cpu;
 }

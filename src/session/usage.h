@@ -15,6 +15,7 @@ struct usage {
 	long long user_cpu;
 	long long user_memory_mb;
 	long long claimed_cpu;	    /* of sessions that the load does not show yet */
+	long long waiting_cpu; /* of those that a cluster gave no place yet */
 	long long claimed_mb;	    /* promised memory that is not used yet */
 	long long claimed_disk_mb;  /* the same of the disk for overlays */
 	long long next_end_ms;	    /* boot clock of the earliest end; 0 = none */
@@ -38,7 +39,8 @@ MUST_CHECK int usage_check_host(const struct config *c, const struct limits *l,
 				const struct usage *u, const struct session *s,
 				struct err *e);
 
-/* What is left of the host by these figures. */
+/* What is left of the host by these figures; on a cluster what one session may
+ * have, as struct room says. */
 void usage_room(const struct config *c, const struct limits *l,
 		const struct hostload *host, const struct usage *u,
 		struct room *ret);

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "farm/choice.h"
+#include "farm/room.h"
 #include "session/admission.h"
 #include "sys/clock.h"
 #include "sys/json.h"
@@ -177,7 +178,7 @@ static void add_self(struct search *q)
 	struct err e = ERR_INIT;
 	struct room room;
 
-	if (admission_room(&q->v->store, q->v->who.user, &room, &e) < 0) {
+	if (farm_room(&q->v->store, q->v->who.user, &room, &e) < 0) {
 		log_error("farm", &e);
 		return;
 	}

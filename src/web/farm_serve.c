@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "session/admission.h"
+#include "farm/room.h"
 #include "sys/clock.h"
 #include "sys/json.h"
 #include "web/actions.h"
@@ -104,7 +104,7 @@ static int reply_status(struct visit *v, struct err *e)
 	struct farm_status status = { .time = clock_wall() };
 	struct room room;
 
-	if (admission_room(&v->store, v->who.user, &room, e) < 0 ||
+	if (farm_room(&v->store, v->who.user, &room, e) < 0 ||
 	    peer_id(&v->store, status.id, e) < 0)
 		return -1;
 	status.busy_milli = room.busy_milli;

@@ -9,6 +9,7 @@ they run only when LONG is set.
 import signal
 import ssl
 
+from farm_rogue import Assertion
 from harness import *
 from slurm_cluster import Cluster
 
@@ -51,6 +52,19 @@ def web_owner(site, name):
 
 def page(site, name):
     return site.get(f"{CGI}?session={name}", accept="html").text
+
+
+def told_to_the_farm(site):
+    """What another server of the farm would be told of this one."""
+    secret = site.dir / "lib/farm-secret"
+    if not secret.exists():
+        secret.write_bytes(os.urandom(64))
+        secret.chmod(0o600)
+        shutil.chown(secret, "www-data")
+    text = Assertion(secret.read_bytes(), site.url, method="").text
+    answer = site.visitor().post_form({"farm": text}, path="/qemu-web-desktop/farm")
+    assert answer.status == 200, answer
+    return answer.json()["server"]
 
 
 def gone(test, cluster, site, name):
@@ -199,6 +213,34 @@ class Slurm(unittest.TestCase):
                 "(Invalid partition name specified)",
                 site.qwdctl("check", check=False).stdout,
             )
+
+    def test_other_servers_are_told_what_the_cluster_has_free(self):
+        """And not this host, which runs nothing of it."""
+
+        def room():
+            told = told_to_the_farm(site)
+            return told["free_cpu"], told["free_memory_mb"], told["busy_milli"]
+
+        with self.site() as site:
+            # 2048 MB of a node, without slurm_memory_overhead; slurm_max_cpu is 2.
+            eventually(lambda: room() == (2, 1792, 0), 60, "an idle cluster")
+            for _ in range(3):
+                site.create(**BIG)
+            # One session has its place on each, or will have.
+            self.assertEqual(room()[0], 0)
+            self.assertGreaterEqual(room()[2], 1000)
+            eventually(lambda: self.cluster.idle() == 0, 60, "no idle node")
+            eventually(lambda: room() == (0, 0, 1000), 60, "a full cluster")
+            site.create(**BIG)
+            self.assertEqual(room()[2], 1333)
+            # Who has nothing to say is not waited for, and is no room.
+            site.qwdctl("stop", "--all", "--now", "--yes")
+            eventually(lambda: room() == (2, 1792, 0), 60, "an idle cluster")
+            with covered("/usr/bin/sinfo", "#!/bin/sh\nexec sleep 600\n"):
+                (site.store / "farm/cluster").unlink()
+                self.assertEqual(room(), (0, 0, 1000))
+                self.assertIn("command=sinfo result=failed", site.error_log())
+            eventually(lambda: room() == (2, 1792, 0), 60, "it is asked again")
 
     def test_a_strangers_certificate_opens_nothing(self):
         with self.site() as site:

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "farm/job_dir.h"
 #include "farm/slurm.h"
+#include "farm/slurm_nodes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,6 +33,20 @@ static void check_look(const char *text)
 	require(*text || job.state == SLURM_MISSING);
 }
 
+static void check_nodes(const char *text)
+{
+	char list[] = "vms,short";
+	const struct config c = { .slurm_partition = list };
+	struct slurm_nodes n;
+	struct err e = ERR_INIT;
+
+	if (slurm_read_nodes(text, &c, &n, &e) < 0)
+		require(e.code == ERR_DAMAGED);
+	else
+		require(n.used_cpu >= 0 && n.idle_cpu >= n.node_cpu &&
+			n.node_cpu >= 0 && n.node_memory_mb >= 0);
+}
+
 static void check_others(const char *text)
 {
 	char address[SESSION_NODE_SIZE] = "";
@@ -43,6 +58,7 @@ static void check_others(const char *text)
 		require(number > 0);
 	if (slurm_read_address(text, address, &e) == 0)
 		require(text_only(address, ".-:_") && *address != '-');
+	check_nodes(text);
 	slurm_refusal(text, why, sizeof(why));
 	require(!text_has_control(why) && strlen(why) < sizeof(why));
 }
