@@ -2,17 +2,19 @@
 
 #include <string.h>
 
+#include "farm/agent.h"
 #include "sys/child.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/json.h"
 
 enum {
-	GRACE_MS = 2000, /* between the servers' time and the child's deadline */
+	GRACE_MS = 2000, /* between the servers' time and our deadline */
 	TEXT_MAX = 1024 * 1024,
 };
 
 static json_t *request_of(const struct config *c, const struct call *calls,
-			  size_t count, long long wait_ms,
+			  size_t count, bool changes, long long wait_ms,
 			  long long timeout_ms)
 {
 	json_t *list = json_array();
@@ -26,8 +28,8 @@ static json_t *request_of(const struct config *c, const struct call *calls,
 		json_decref(list);
 		return NULL;
 	}
-	return json_pack("{so sb ss? sI sI sI}", "calls", list, "http",
-			 c->farm_http, "ca_file",
+	return json_pack("{so sb sb ss? sI sI sI}", "calls", list, "http",
+			 c->farm_http, "fresh", changes, "ca_file",
 			 *c->farm_ca_file ? c->farm_ca_file : NULL, "max",
 			 (json_int_t)FARM_ANSWER_MAX, "connect_ms",
 			 (json_int_t)wait_ms, "timeout_ms",
@@ -91,25 +93,65 @@ static int take_answers(const struct buf *output, struct call *calls,
 	return 0;
 }
 
-int farm_ask(const struct config *c, struct call *calls, size_t count,
-	     long long wait_ms, long long timeout_ms, struct err *e)
+/* ---- Ask ---- */
+
+int farm_ask_begin(const struct config *c, const struct store *st,
+		   const struct call *calls, size_t count, bool changes,
+		   long long wait_ms, long long timeout_ms,
+		   struct asking *ret, struct err *e)
+{
+	AUTO_JSON json_t *request = request_of(c, calls, count, changes,
+					       wait_ms, timeout_ms);
+
+	*ret = (struct asking)ASKING_INIT;
+	ret->timeout_ms = timeout_ms;
+	ret->text = request ? json_text(request) : NULL;
+	if (!ret->text)
+		return err_set(e, ERR_SYSTEM, "cannot make a request");
+	if (strlen(ret->text) > TEXT_MAX)
+		return err_set(e, ERR_TOO_LARGE, "The form is too long.");
+	if (st)
+		ret->agent = agent_connect(c, st, wait_ms, &ret->alone);
+	ret->until = clock_boot_ms() + timeout_ms + GRACE_MS;
+	return ret->agent < 0 ? 0 :
+				agent_send(ret->agent, ret->text,
+					   timeout_ms + GRACE_MS, e);
+}
+
+int farm_ask_end(const struct config *c, struct asking *a, struct call *calls,
+		 size_t count, struct err *e)
 {
 	AUTO_BUF struct buf output =
 		BUF_INIT(2 * count * FARM_ANSWER_MAX + 64 * 1024);
-	AUTO_JSON json_t *request =
-		request_of(c, calls, count, wait_ms, timeout_ms);
-	char *text = request ? json_text(request) : NULL;
-	int result = -1;
+	int result = a->agent < 0 ?
+			     run(c, a->text, &output, a->timeout_ms, e) :
+			     agent_receive(a->agent, &output,
+					   a->until - clock_boot_ms(), e);
 
-	if (!text)
-		return err_set(e, ERR_SYSTEM, "cannot make a request");
-	if (strlen(text) > TEXT_MAX)
-		err_set(e, ERR_TOO_LARGE, "The form is too long.");
-	else
-		result = run(c, text, &output, timeout_ms, e);
-	explicit_bzero(text, strlen(text));
-	free(text);
 	return result < 0 ? -1 : take_answers(&output, calls, count, e);
+}
+
+void asking_release(struct asking *a)
+{
+	if (a->agent >= 0)
+		close(a->agent);
+	if (a->text)
+		explicit_bzero(a->text, strlen(a->text));
+	free(a->text);
+	*a = (struct asking)ASKING_INIT;
+}
+
+int farm_ask(const struct config *c, struct call *calls, size_t count,
+	     long long wait_ms, long long timeout_ms, struct err *e)
+{
+	struct asking a;
+	int result = farm_ask_begin(c, NULL, calls, count, true, wait_ms,
+				    timeout_ms, &a, e);
+
+	if (result == 0)
+		result = farm_ask_end(c, &a, calls, count, e);
+	asking_release(&a);
+	return result;
 }
 
 void call_release(struct call *c)

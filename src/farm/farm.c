@@ -166,21 +166,72 @@ static size_t sort_out(const struct farm *f, struct farm_answer *answers,
 	return asked;
 }
 
-static int converse(struct farm *f, struct farm_answer **ask, size_t count,
-		    struct call *calls, bool slow, struct err *e)
+void farm_round_drop(struct farm_round *r)
+{
+	asking_release(&r->asking);
+	for (size_t i = 0; i < r->made; i++)
+		call_release(&r->calls[i]);
+	r->made = 0;
+}
+
+static int begin(struct farm *f, struct farm_round *r, bool slow,
+		 struct err *e)
 {
 	long long wait = f->config->farm_wait;
 	long long most = slow ? f->config->farm_timeout * 1000 : wait;
+
+	if (r->asked == 0)
+		return 0;
+	return farm_ask_begin(f->config, f->agent ? f->store : NULL, r->calls,
+			      r->asked, slow, wait, most > wait ? most : wait,
+			      &r->asking, e);
+}
+
+int farm_round_begin(struct farm *f, enum farm_verb verb,
+		     const struct server *const *servers, size_t count,
+		     const char *session, const char *fields, bool slow,
+		     struct farm_answer *ret_answers, struct farm_round *ret,
+		     struct err *e)
+{
+	struct farm_round *r = ret;
 	int result = 0;
 
-	if (count && farm_ask(f->config, calls, count, wait,
-			      most > wait ? most : wait, e) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		judge(ask[i], &calls[i]);
-		if (note(f, ask[i], e) < 0)
-			result = -1;
+	r->answers = ret_answers;
+	r->count = count;
+	r->made = 0;
+	r->asking = (struct asking)ASKING_INIT;
+	for (size_t i = 0; i < count; i++)
+		ret_answers[i] = (struct farm_answer){
+			.server = servers[i],
+			.state = FARM_SILENT,
+		};
+	r->asked = sort_out(f, ret_answers, count, r->ask);
+	while (r->made < r->asked && result == 0) {
+		result = make_call(f, verb, r->ask[r->made]->server, session,
+				   fields, &r->calls[r->made], e);
+		r->made++;
 	}
+	if (result == 0)
+		result = begin(f, r, slow, e);
+	if (result < 0)
+		farm_round_drop(r);
+	return result;
+}
+
+int farm_round_end(struct farm *f, struct farm_round *r, struct err *e)
+{
+	int result = 0;
+
+	if (r->asked)
+		result = farm_ask_end(f->config, &r->asking, r->calls,
+				      r->asked, e);
+	for (size_t i = 0; i < r->asked && result == 0; i++) {
+		judge(r->ask[i], &r->calls[i]);
+		result = note(f, r->ask[i], e);
+	}
+	farm_round_drop(r);
+	for (size_t i = 0; i < r->count && result < 0; i++)
+		farm_answer_release(&r->answers[i]);
 	return result;
 }
 
@@ -189,30 +240,12 @@ int farm_round(struct farm *f, enum farm_verb verb,
 	       const char *session, const char *fields, bool slow,
 	       struct farm_answer *ret, struct err *e)
 {
-	struct farm_answer *ask[SERVERS_MAX];
-	struct call calls[SERVERS_MAX];
-	size_t asked;
-	size_t made = 0;
-	int result = 0;
+	struct farm_round r;
 
-	for (size_t i = 0; i < count; i++)
-		ret[i] = (struct farm_answer){
-			.server = servers[i],
-			.state = FARM_SILENT,
-		};
-	asked = sort_out(f, ret, count, ask);
-	while (made < asked && result == 0) {
-		result = make_call(f, verb, ask[made]->server, session,
-				   fields, &calls[made], e);
-		made++;
-	}
-	if (result == 0)
-		result = converse(f, ask, asked, calls, slow, e);
-	for (size_t i = 0; i < made; i++)
-		call_release(&calls[i]);
-	for (size_t i = 0; i < count && result < 0; i++)
-		farm_answer_release(&ret[i]);
-	return result;
+	if (farm_round_begin(f, verb, servers, count, session, fields, slow,
+			     ret, &r, e) < 0)
+		return -1;
+	return farm_round_end(f, &r, e);
 }
 
 void farm_answer_release(struct farm_answer *a)

@@ -31,6 +31,8 @@ struct farm {
 	char from[SERVER_ORIGIN_SIZE];
 	struct identity who;
 	char remote[64];
+	bool agent; /* ask by the store's agent, which stays then for a while;
+		     * farm_open() says no */
 };
 
 #define AUTO_FARM __attribute__((cleanup(farm_close)))
@@ -69,17 +71,45 @@ struct farm_answer {
  * many. */
 size_t farm_own_servers(const struct farm *f, const struct server **ret);
 
+/* Servers that are being asked the same at the same time. */
+struct farm_round {
+	struct farm_answer *answers; /* the caller's */
+	size_t count;
+	struct farm_answer *ask[SERVERS_MAX]; /* those that are asked */
+	struct call calls[SERVERS_MAX];
+	size_t asked;
+	size_t made;
+	struct asking asking;
+};
+
 /*
- * Ask `count` servers (at most SERVERS_MAX) the same at the same time.
+ * Begin to ask `count` servers (at most SERVERS_MAX) the same at the same
+ * time; `ret_answers` has a place for each, and is filled by farm_round_end().
  * `session` and `fields` (URL-encoded) are "" where there are none.  `slow` is
- * for what takes farm_timeout, not farm_wait.  Fails only if nobody could be
- * asked; release each answer with farm_answer_release().
+ * for what changes something there, and takes farm_timeout, not farm_wait.
+ * Fails only if nobody could be asked; then there is nothing to end.
  */
+MUST_CHECK int farm_round_begin(struct farm *f, enum farm_verb verb,
+				const struct server *const *servers,
+				size_t count, const char *session,
+				const char *fields, bool slow,
+				struct farm_answer *ret_answers,
+				struct farm_round *ret, struct err *e);
+
+/* Wait for the answers.  Fails only if nobody could be asked; release each
+ * answer with farm_answer_release(). */
+MUST_CHECK int farm_round_end(struct farm *f, struct farm_round *r,
+			      struct err *e);
+void farm_answer_release(struct farm_answer *a);
+
+/* Do not wait for them, nor for any that would not come. */
+void farm_round_drop(struct farm_round *r);
+
+/* Begin and end. */
 MUST_CHECK int farm_round(struct farm *f, enum farm_verb verb,
 			  const struct server *const *servers, size_t count,
 			  const char *session, const char *fields, bool slow,
 			  struct farm_answer *ret, struct err *e);
-void farm_answer_release(struct farm_answer *a);
 
 /* A yes that holds other things than it should (`why`) is none: *a becomes
  * silent, and the server is skipped. */

@@ -5,12 +5,9 @@
 
 #include "base/text.h"
 #include "base/version.h"
-#include "conf/url.h"
 #include "net/curl_reason.h"
 #include "sys/clock.h"
 #include "sys/json.h"
-
-#define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
 #define TRY(call)                                                              \
 	do {                                                                   \
@@ -21,8 +18,11 @@
 
 enum { POLL_MS = 1000 };
 
+#define NAMES_S 10L /* an address is looked up again */
+#define UNUSED_S 4L /* Apache closes after 5 s (KeepAliveTimeout) */
+
 struct call {
-	const struct farm_request *request;
+	struct net_round *round;
 	CURL *curl;
 	struct curl_slist *headers;
 	struct buf body;
@@ -33,94 +33,36 @@ struct call {
 	char error[CURL_ERROR_SIZE];
 };
 
-struct round {
+struct net_round {
+	struct net_pool *pool;
 	const struct farm_request *request;
-	CURLM *multi;
 	long long start;
 	size_t count;
+	size_t left; /* calls that have not ended */
 	struct call calls[NET_FARM_CALLS_MAX];
 };
 
-/* ---- The request ---- */
+/* ---- The pool ---- */
 
-static int check_call(const json_t *call, struct err *e)
+int net_pool_init(struct net_pool *p)
 {
-	const char *url = NULL;
-	const char *text;
-	struct url parsed;
-
-	if (!json_is_object(call) || json_object_size(call) != 3)
-		return err_set(e, ERR_DAMAGED, "calls: not url, body, accept");
-	if (json_get_string(call, "url", URL_MAX, &url, e) < 0 ||
-	    json_get_string(call, "accept", 256, &text, e) < 0 ||
-	    json_get_string(call, "body", NET_FARM_REQUEST_MAX, &text, e) < 0)
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return -1;
-	if (text_has_control(json_string_value(
-		    json_object_get(call, "accept"))))
-		return err_set(e, ERR_DAMAGED, "accept: a control character");
-	return url_parse(url, &parsed) ?
-		       err_set(e, ERR_DAMAGED, "url: malformed") :
-		       0;
+	p->multi = curl_multi_init();
+	p->share = curl_share_init();
+	if (p->multi && p->share &&
+	    !curl_share_setopt(p->share, CURLSHOPT_SHARE,
+			       CURL_LOCK_DATA_SSL_SESSION))
+		return 0;
+	net_pool_release(p);
+	return -1;
 }
 
-static int read_calls(struct farm_request *r, struct err *e)
+void net_pool_release(struct net_pool *p)
 {
-	const json_t *call;
-	size_t i;
-
-	r->calls = json_object_get(r->json, "calls");
-	if (json_array_size(r->calls) < 1 ||
-	    json_array_size(r->calls) > NET_FARM_CALLS_MAX)
-		return err_set(e, ERR_DAMAGED, "calls: not 1 to 32");
-	json_array_foreach(r->calls, i, call)
-		if (check_call(call, e) < 0)
-			return -1;
-	return 0;
-}
-
-static int read_members(struct farm_request *r, struct err *e)
-{
-	const char *ca_file = NULL;
-
-	if (json_object_size(r->json) != 6)
-		return err_set(e, ERR_DAMAGED, "a member too many or too few");
-	if (read_calls(r, e) < 0 ||
-	    json_get_bool(r->json, "http", &r->http, e) < 0 ||
-	    json_get_string_or_null(r->json, "ca_file", 4095, &ca_file, e) <
-		    0 ||
-	    json_get_int(r->json, "max", 1, NET_FARM_ANSWER_MAX, &r->max, e) <
-		    0 ||
-	    json_get_int(r->json, "connect_ms", 1, NET_FARM_MS_MAX,
-			 &r->connect_ms, e) < 0 ||
-	    json_get_int(r->json, "timeout_ms", 1, NET_FARM_MS_MAX,
-			 &r->timeout_ms, e) < 0)
-		return -1;
-	r->ca_file = ca_file ? ca_file : SYSTEM_CA_FILE;
-	if (*r->ca_file != '/')
-		return err_set(e, ERR_DAMAGED, "ca_file: not absolute");
-	return 0;
-}
-
-int farm_request_parse(const char *json, size_t len, struct farm_request *ret,
-		       struct err *e)
-{
-	struct farm_request r = { .json = NULL };
-
-	r.json = json_parse_object(json, len, e);
-	if (!r.json)
-		return err_set(e, ERR_DAMAGED, "no JSON object");
-	if (read_members(&r, e) < 0) {
-		farm_request_release(&r);
-		return -1;
-	}
-	*ret = r;
-	return 0;
-}
-
-void farm_request_release(struct farm_request *r)
-{
-	json_decref(r->json);
-	*r = (struct farm_request){ .json = NULL };
+	curl_multi_cleanup(p->multi);
+	curl_share_cleanup(p->share);
+	*p = (struct net_pool){ .multi = NULL };
 }
 
 /* ---- One call ---- */
@@ -130,7 +72,7 @@ static size_t take(char *bytes, size_t size, size_t count, void *arg)
 	struct call *c = arg;
 	size_t len = size * count;
 
-	if (len > (size_t)c->request->max - c->body.len) {
+	if (len > (size_t)c->round->request->max - c->body.len) {
 		c->too_large = true;
 		return 0;
 	}
@@ -138,9 +80,25 @@ static size_t take(char *bytes, size_t size, size_t count, void *arg)
 	return len;
 }
 
+/* Over a connection that was used before libcurl says it again if that turns
+ * out to be closed. */
+static CURLcode set_reuse(const struct call *call)
+{
+	long fresh = call->round->request->fresh ? 1 : 0;
+	CURL *c = call->curl;
+	CURLcode code;
+
+	TRY(curl_easy_setopt(c, CURLOPT_SHARE, call->round->pool->share));
+	TRY(curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, fresh));
+	TRY(curl_easy_setopt(c, CURLOPT_DNS_CACHE_TIMEOUT, NAMES_S));
+	TRY(curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, UNUSED_S));
+	return curl_easy_setopt(c, CURLOPT_MAXLIFETIME_CONN,
+				(long)FARM_CONNECTION_S);
+}
+
 static CURLcode set_limits(const struct call *call)
 {
-	const struct farm_request *r = call->request;
+	const struct farm_request *r = call->round->request;
 	CURL *c = call->curl;
 	CURLcode code;
 
@@ -153,6 +111,7 @@ static CURLcode set_limits(const struct call *call)
 			     (long)r->connect_ms));
 	TRY(curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms));
 	TRY(curl_easy_setopt(c, CURLOPT_PROXY, ""));
+	TRY(set_reuse(call));
 	TRY(curl_easy_setopt(c, CURLOPT_SSLVERSION,
 			     (long)CURL_SSLVERSION_TLSv1_2));
 	TRY(curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L));
@@ -192,54 +151,50 @@ static CURLcode set_request(struct call *call, const json_t *json)
 }
 
 /* What cannot be begun is a call that has failed. */
-static void begin(struct round *r, size_t i)
+static void begin(struct net_round *r, size_t i)
 {
 	struct call *c = &r->calls[i];
 
 	*c = (struct call){
-		.request = r->request,
+		.round = r,
 		.body = BUF_INIT((size_t)r->request->max),
 	};
 	c->curl = curl_easy_init();
 	c->code = c->curl ? set_limits(c) : CURLE_OUT_OF_MEMORY;
 	if (c->code == CURLE_OK)
 		c->code = set_request(c, json_array_get(r->request->calls, i));
-	if (c->code == CURLE_OK && curl_multi_add_handle(r->multi, c->curl))
+	if (c->code == CURLE_OK &&
+	    curl_multi_add_handle(r->pool->multi, c->curl))
 		c->code = CURLE_OUT_OF_MEMORY;
 	c->done = c->code != CURLE_OK;
+	if (!c->done)
+		r->left++;
 }
 
-static void note_ends(struct round *r)
+static void note_end(const CURLMsg *m)
+{
+	char *private = NULL;
+	struct call *c;
+
+	curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
+	c = (struct call *)(void *)private;
+	c->done = true;
+	c->code = m->data.result;
+	c->ms = clock_boot_ms() - c->round->start;
+	c->round->left--;
+}
+
+int net_pool_step(struct net_pool *p)
 {
 	const CURLMsg *m;
-	int left;
+	int number;
 
-	while ((m = curl_multi_info_read(r->multi, &left)) != NULL) {
-		char *private = NULL;
-		struct call *c;
-
-		if (m->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
-		c = (struct call *)(void *)private;
-		c->done = true;
-		c->code = m->data.result;
-		c->ms = clock_boot_ms() - r->start;
-	}
-}
-
-static void converse(struct round *r)
-{
-	int running = 1;
-
-	while (running) {
-		if (curl_multi_perform(r->multi, &running))
-			break;
-		note_ends(r);
-		if (running &&
-		    curl_multi_poll(r->multi, NULL, 0, POLL_MS, NULL))
-			break;
-	}
+	if (curl_multi_perform(p->multi, &number))
+		return -1;
+	while ((m = curl_multi_info_read(p->multi, &number)) != NULL)
+		if (m->msg == CURLMSG_DONE)
+			note_end(m);
+	return 0;
 }
 
 /* ---- The answer ---- */
@@ -277,58 +232,70 @@ static json_t *answer_of(const struct call *c)
 			 reason == NET_OK ? buf_str(&c->body) : NULL);
 }
 
-static void end(struct round *r, size_t i)
-{
-	struct call *c = &r->calls[i];
+/* ---- A round ---- */
 
+struct net_round *net_round_begin(struct net_pool *p,
+				    const struct farm_request *request)
+{
+	struct net_round *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->pool = p;
+	r->request = request;
+	r->start = clock_boot_ms();
+	r->count = json_array_size(request->calls);
+	for (size_t i = 0; i < r->count; i++)
+		begin(r, i);
+	return r;
+}
+
+bool net_round_is_done(const struct net_round *r)
+{
+	return r->left == 0;
+}
+
+static void end(struct call *c)
+{
 	if (c->curl)
-		(void)curl_multi_remove_handle(r->multi, c->curl);
+		(void)curl_multi_remove_handle(c->round->pool->multi, c->curl);
 	curl_easy_cleanup(c->curl);
 	curl_slist_free_all(c->headers);
 	buf_release(&c->body);
 }
 
+json_t *net_round_end(struct net_round *r)
+{
+	json_t *answers = json_array();
+
+	for (size_t i = 0; i < r->count; i++) {
+		json_array_append_new(answers, answer_of(&r->calls[i]));
+		end(&r->calls[i]);
+	}
+	free(r);
+	return answers;
+}
+
 void net_farm(const struct farm_request *request, struct net_answer *a,
 	      json_t **ret_answers)
 {
-	struct round r = { .request = request, .start = clock_boot_ms() };
-	json_t *answers = json_array();
+	struct net_pool pool = { .multi = NULL };
+	struct net_round *r = NULL;
 
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
-		r.multi = curl_multi_init();
-	if (!r.multi || !answers) {
-		json_decref(answers);
+	if (net_pool_init(&pool) == 0)
+		r = net_round_begin(&pool, request);
+	if (!r) {
+		net_pool_release(&pool);
 		net_say(a, NET_INTERNAL, "libcurl: no handle");
 		return;
 	}
-	r.count = json_array_size(request->calls);
-	for (size_t i = 0; i < r.count; i++)
-		begin(&r, i);
-	converse(&r);
-	for (size_t i = 0; i < r.count; i++) {
-		json_array_append_new(answers, answer_of(&r.calls[i]));
-		end(&r, i);
-	}
-	curl_multi_cleanup(r.multi);
-	*ret_answers = answers;
-	net_say(a, NET_OK, "asked");
-}
-
-char *farm_answer_text(const struct net_answer *a, const json_t *answers)
-{
-	static const char *const names[] = {
-		[NET_ACCEPTED] = "accepted",
-		[NET_REFUSED] = "refused",
-		[NET_ERROR] = "error",
-	};
-	AUTO_JSON json_t *json = json_pack(
-		"{ss ss ss sO*}", "result", names[net_result_of(a->reason)],
-		"reason", net_reason_word(a->reason), "message", a->message,
-		"answers", answers);
-	AUTO_FREE char *text = json_text(json);
-	char *line = NULL;
-
-	if (!text || asprintf(&line, "%s\n", text) < 0)
-		return NULL;
-	return line;
+	while (net_pool_step(&pool) == 0 && !net_round_is_done(r))
+		if (curl_multi_poll(pool.multi, NULL, 0, POLL_MS, NULL))
+			break;
+	*ret_answers = net_round_end(r);
+	net_pool_release(&pool);
+	if (*ret_answers)
+		net_say(a, NET_OK, "asked");
+	else
+		net_say(a, NET_INTERNAL, "no memory");
 }

@@ -8,7 +8,11 @@
 
 #include "sys/core.h"
 
-enum { CPU_S = 5 }; /* a login takes some milliseconds */
+enum {
+	CPU_S = 5, /* a login takes some milliseconds */
+	STAY_CPU_S = 300,
+	STAY_FDS = 1024,
+};
 
 int limits_set(struct err *e)
 {
@@ -47,6 +51,24 @@ int limits_deadline(long long ms, struct err *e)
 	    setrlimit(RLIMIT_CPU, &work) < 0 ||
 	    setitimer(ITIMER_REAL, &timer, NULL) < 0)
 		return err_sys(e, "cannot set a deadline");
+	return 0;
+}
+
+int limits_stay(struct err *e)
+{
+	const struct rlimit work = { STAY_CPU_S, STAY_CPU_S };
+	const struct rlimit bytes = { 0, 0 };
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return err_sys(e, "RLIMIT_NOFILE");
+	if (files.rlim_max > STAY_FDS)
+		files.rlim_max = STAY_FDS;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_CPU, &work) < 0 ||
+	    setrlimit(RLIMIT_NOFILE, &files) < 0 ||
+	    setrlimit(RLIMIT_FSIZE, &bytes) < 0)
+		return err_sys(e, "cannot set limits");
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "net/agent.h"
 #include "net/farm.h"
 #include "net/fetch.h"
 #include "net/limits.h"
@@ -158,6 +159,8 @@ int main(int argc, char **argv)
 	enum net_verb verb;
 	int status;
 
+	if (argc > 1 && strcmp(argv[1], "farm-agent") == 0)
+		return agent_main(argc, argv);
 	if (argc == 2 && strcmp(argv[1], "farm") == 0) {
 		farm(&a, &answers);
 		status = tell(&a, farm_answer_text(&a, answers));

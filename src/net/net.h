@@ -1,5 +1,6 @@
 /*
- * qwd-net: every conversation with another server, one a run.
+ * qwd-net: every conversation with another server, one a run (but for the
+ * farm's agent, net/agent.h).
  *
  *     qwd-net ldap-check | imap-check | smtp-check | mail-send | fetch | farm
  *

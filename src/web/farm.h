@@ -24,6 +24,10 @@ MUST_CHECK int farm_ask_about(struct visit *v, struct farm *f,
 			      const char *fields, bool slow,
 			      struct farm_answer *ret, struct err *e);
 
+/* farm_round_end(), the same. */
+MUST_CHECK int farm_hear_answers(struct visit *v, struct farm *f,
+				 struct farm_round *r, struct err *e);
+
 /* farm_disbelieve(), and that goes to the log. */
 void farm_not_an_answer(struct visit *v, struct farm *f, struct farm_answer *a,
 			const struct err *why);
@@ -47,13 +51,28 @@ MUST_CHECK int farm_reply_to_perl(struct visit *v, const struct session *s,
 MUST_CHECK int farm_create(struct visit *v, struct session *s,
 			   long long lifetime_s, struct err *e);
 
+/* The question for what v->who may see on the other servers. */
+struct farm_list {
+	struct farm farm;
+	struct farm_answer answers[SERVERS_MAX];
+	struct farm_round round;
+	bool asked;
+};
+
+/* Begin to ask; what goes wrong goes to the log.  To be ended by
+ * farm_list_end() or farm_list_drop(). */
+void farm_list_begin(struct visit *v, struct farm_list *ret);
+
 /*
- * What v->who may see on the other servers, as JSON (the caller owns it; NULL
- * if no memory): [{"server": ORIGIN, "answers", "reason": why it does not, or
- * null, "sessions": [public faces without url, the newest]}].  Empty without a
+ * Wait for the answers: JSON (the caller owns it; NULL if no memory):
+ * [{"server": ORIGIN, "answers", "reason": why it does not, or null,
+ * "sessions": [public faces without url, the newest]}].  Empty without a
  * list of servers.
  */
-json_t *farm_servers(struct visit *v);
+json_t *farm_list_end(struct visit *v, struct farm_list *l);
+
+/* Do not wait for them. */
+void farm_list_drop(struct farm_list *l);
 
 /* Add what the page of that list wants.  -1 if no memory. */
 MUST_CHECK int farm_decorate(json_t *servers);

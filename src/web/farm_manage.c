@@ -29,40 +29,64 @@ static json_t *server_value(struct visit *v, struct farm *f,
 			 sessions ? sessions : json_array());
 }
 
-static json_t *ask_all(struct visit *v, struct farm *f, struct err *e)
+static int begin(struct visit *v, struct farm_list *l, struct err *e)
 {
-	struct farm_answer answers[SERVERS_MAX];
 	const struct server *servers[SERVERS_MAX];
-	size_t count = farm_own_servers(f, servers);
-	json_t *list;
 
-	if (farm_ask_about(v, f, FARM_LIST, servers, count, "", "", false,
-			   answers, e) < 0)
-		return NULL;
-	list = json_array();
-	for (size_t i = 0; i < count; i++) {
-		if (answers[i].state != FARM_SELF)
+	if (farm_of_visit(v, &l->farm, e) < 0)
+		return -1;
+	return farm_round_begin(&l->farm, FARM_LIST, servers,
+				farm_own_servers(&l->farm, servers), "", "",
+				false, l->answers, &l->round, e);
+}
+
+void farm_list_begin(struct visit *v, struct farm_list *ret)
+{
+	struct err e = ERR_INIT;
+
+	*ret = (struct farm_list){ .asked = false };
+	if (!*v->config.fallback_servers || v->by_farm)
+		return;
+	ret->asked = begin(v, ret, &e) == 0;
+	if (!ret->asked)
+		log_error("farm", &e);
+}
+
+static json_t *take_list(struct visit *v, struct farm_list *l)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < l->round.count; i++) {
+		if (l->answers[i].state != FARM_SELF)
 			json_array_append_new(
-				list, server_value(v, f, &answers[i]));
-		farm_answer_release(&answers[i]);
+				list, server_value(v, &l->farm,
+						   &l->answers[i]));
+		farm_answer_release(&l->answers[i]);
 	}
 	return list;
 }
 
-json_t *farm_servers(struct visit *v)
+json_t *farm_list_end(struct visit *v, struct farm_list *l)
 {
-	AUTO_FARM struct farm f = FARM_INIT;
-	json_t *list = NULL;
 	struct err e = ERR_INIT;
+	json_t *list;
 
-	if (!*v->config.fallback_servers || v->by_farm)
-		return json_array();
-	if (farm_of_visit(v, &f, &e) == 0)
-		list = ask_all(v, &f, &e);
-	if (list)
-		return list;
-	log_error("farm", &e);
-	return json_array();
+	if (l->asked && farm_hear_answers(v, &l->farm, &l->round, &e) < 0) {
+		log_error("farm", &e);
+		l->asked = false;
+	}
+	list = l->asked ? take_list(v, l) : json_array();
+	l->asked = false;
+	farm_close(&l->farm);
+	return list;
+}
+
+void farm_list_drop(struct farm_list *l)
+{
+	if (l->asked)
+		farm_round_drop(&l->round);
+	l->asked = false;
+	farm_close(&l->farm);
 }
 
 /* ---- The list on a page ---- */

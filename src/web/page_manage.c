@@ -71,30 +71,44 @@ static bool wants_all(const struct visit *v)
 	return v->request.wants_json || form_get(&v->request.query, "all");
 }
 
+/* What is here is read while the other servers think. */
+static int list_value(struct visit *v, struct session_list *list,
+		      size_t *ret_older, json_t **ret, struct err *e)
+{
+	struct farm_list others;
+	json_t *sessions;
+	json_t *host = NULL;
+
+	farm_list_begin(v, &others);
+	if (newest_list(&v->store, v->who.admin ? NULL : v->who.user,
+			v->by_farm   ? FARM_LIST_MAX :
+			wants_all(v) ? SIZE_MAX :
+				       ROWS_MAX,
+			list, ret_older, e) == 0)
+		host = listing_host(&v->config, list, v->who.admin, e);
+	if (!host) {
+		farm_list_drop(&others);
+		return -1;
+	}
+	sessions = listing_sessions(&v->config, list, v->who.user);
+	/* The page's value, and the whole of the JSON. */
+	*ret = json_pack("{so so so}", "host", host, "sessions", sessions,
+			 "servers", farm_list_end(v, &others));
+	return 0;
+}
+
 int page_manage(struct visit *v, struct err *e)
 {
 	AUTO_SESSION_LIST struct session_list list = { 0 };
 	size_t older = 0;
-	json_t *value;
-	json_t *host;
+	json_t *value = NULL;
 
 	if (access_check(&v->who, ACTION_MANAGE, NULL, e) < 0)
 		return err_set(e, ERR_LOGIN,
 			       "Tell us who you are to see your desktops.");
 	if (visit_store(v, e) < 0 ||
-	    newest_list(&v->store, v->who.admin ? NULL : v->who.user,
-			v->by_farm   ? FARM_LIST_MAX :
-			wants_all(v) ? SIZE_MAX :
-				       ROWS_MAX,
-			&list, &older, e) < 0)
+	    list_value(v, &list, &older, &value, e) < 0)
 		return -1;
-	host = listing_host(&v->config, &list, v->who.admin, e);
-	if (!host)
-		return -1;
-	/* The page's value, and the whole of the JSON. */
-	value = json_pack("{so so so}", "host", host, "sessions",
-			  listing_sessions(&v->config, &list, v->who.user),
-			  "servers", farm_servers(v));
 	if (v->request.wants_json)
 		return page_json(v, 200, value, e);
 	return manage_html(v, &list, older, value, e);

@@ -32,6 +32,7 @@ echo SUCCESS
 
 VHOST = """
 LoadModule ssl_module ${{MODULES}}/mod_ssl.so
+LogFormat "%{{remote}}p %{{SSL_SESSION_RESUMED}}x %U" connections
 Listen {address}:443
 <VirtualHost {address}:443>
     ServerName {name}
@@ -39,6 +40,7 @@ Listen {address}:443
     SSLProtocol -all +TLSv1.2 +TLSv1.3
     SSLCertificateFile "{certificate}.pem"
     SSLCertificateKeyFile "{certificate}.key"
+    CustomLog "${{SITE}}/log/connections.log" connections
 </VirtualHost>
 """
 
@@ -93,6 +95,8 @@ class Place:
         run("ip", "link", "set", self.link, "down" if is_cut else "up")
 
     def close(self):
+        # Not when the kernel comes to it: the next farm's has the same name.
+        run("ip", "link", "delete", self.link)
         self.holder.kill()
         self.holder.wait()
 
@@ -142,6 +146,22 @@ class FarmSite(Site):
     def said(self):
         """What the login program of this server was told."""
         return self.dir / "log/login-said"
+
+    @property
+    def agent(self):
+        """The process that asks other servers for this one, or None."""
+        found = [p for p in processes() if "farm-agent" in p.argv
+                 and p.argv[0].startswith(f"{self.dir}/") and p.alive()]
+        if len(found) > 1:
+            raise AssertionError(f"several agents: {[str(p) for p in found]}")
+        return found[0] if found else None
+
+    def connections(self):
+        """By which port others came to ask this one, and was TLS begun anew
+        ("Initial") or went on ("Resumed"), as its web server saw it."""
+        text = (self.dir / "log/connections.log").read_text()
+        return [tuple(line.split()[:2]) for line in text.splitlines()
+                if line.endswith(" /qemu-web-desktop/farm")]
 
     def left_behind(self):
         def ours():

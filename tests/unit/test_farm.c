@@ -505,7 +505,7 @@ static void a_request_for_servers_is_read_strictly(void **state)
 	static const char good[] =
 		"{\"calls\": [{\"url\": \"https://a/\", \"body\": \"x=1\", "
 		"\"accept\": \"application/json\"}], \"http\": false, "
-		"\"ca_file\": null, \"max\": 1000, \"connect_ms\": 1000, "
+		"\"fresh\": false, \"ca_file\": null, \"max\": 1000, \"connect_ms\": 1000, "
 		"\"timeout_ms\": 2000}";
 	static const struct {
 		const char *key;
@@ -518,6 +518,7 @@ static void a_request_for_servers_is_read_strictly(void **state)
 		{ "calls", "[{\"url\": \"https://a/\", \"body\": \"\", "
 			   "\"accept\": \"a\\r\\nb: c\"}]" },
 		{ "http", "1" },
+		{ "fresh", "null" },
 		{ "ca_file", "\"relative\"" },
 		{ "max", "0" },
 		{ "connect_ms", "60001" },
