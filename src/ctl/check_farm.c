@@ -20,9 +20,10 @@ static const char *advice_of(const char *reason)
 		{ "certificate", "its certificate must be signed by who is in "
 				 "farm_ca_file, and have its name" },
 		{ "ca-file", "see farm_ca_file" },
-		{ "not-believed", "both need the same farm_secret, the right "
-				  "time, and its address must be its own; its "
-				  "log says why" },
+		{ "not-believed", "both need the same farm_secret, and its "
+				  "address must be its own; its log says why" },
+		{ "clock", "its clock and this host's must be less than half a "
+			   "minute apart; run NTP on both" },
 		{ "no-farm", "is the service there, and the path "
 			     "/qemu-web-desktop/farm open?" },
 		{ "unknown-host", "see its name" },

@@ -256,16 +256,25 @@ static int refuse(struct err *e, const char *why)
 	return err_set(e, ERR_FORBIDDEN, "assertion: %s", why);
 }
 
+/* By how much it is too old or too young. */
 static int check_time(const struct assertion *a, struct err *e)
 {
 	long long left = a->expires - clock_wall();
 	long long life = a->verb == FARM_ENTER ? FARM_ENTER_S : FARM_LIFE_S;
 
 	if (left < -FARM_SKEW_S)
-		return refuse(e, "expired, or the clocks differ");
-	if (left > life + FARM_SKEW_S)
-		return refuse(e, "from the future: the clocks differ");
-	return 0;
+		err_set(e, ERR_FORBIDDEN,
+			"assertion: expired %lld s ago, or the clocks differ",
+			-left);
+	else if (left > life + FARM_SKEW_S)
+		err_set(e, ERR_FORBIDDEN,
+			"assertion: from the future: the clocks differ by "
+			"%lld s",
+			left - life);
+	else
+		return 0;
+	snprintf(e->field, sizeof(e->field), FARM_FIELD_TIME);
+	return -1;
 }
 
 int assertion_read(const char *text, const struct secret *s,

@@ -81,8 +81,10 @@ MUST_CHECK int assertion_sign(struct assertion *a, const struct secret *s,
 /*
  * Read what assertion_sign() has made: only if the signature is right is
  * anything else looked at.  ERR_FORBIDDEN with what is wrong, for the log, if
- * it is none, is not signed with this secret, or is not to be had now.
+ * it is none, is not signed with this secret, or is not to be had now; in this
+ * last case its field is FARM_FIELD_TIME.
  */
+#define FARM_FIELD_TIME "expires"
 MUST_CHECK int assertion_read(const char *text, const struct secret *s,
 			      struct assertion *ret, struct err *e);
 

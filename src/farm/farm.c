@@ -105,6 +105,15 @@ static void say(struct farm_answer *a, enum farm_state state,
 	snprintf(a->message, sizeof(a->message), "%s", message);
 }
 
+/* It would believe us at another time. */
+static bool is_about_time(const json_t *json)
+{
+	const char *field = json_string_value(
+		json_object_get(json_object_get(json, "error"), "field"));
+
+	return field && strcmp(field, FARM_FIELD_TIME) == 0;
+}
+
 /* Any web server answers something: only JSON of ours counts. */
 static void judge(struct farm_answer *a, const struct call *c)
 {
@@ -125,7 +134,8 @@ static void judge(struct farm_answer *a, const struct call *c)
 	else if (!a->json || !answer_error(a->json, told, sizeof(told)))
 		say(a, FARM_SILENT, "no-farm", "no answer of a server of ours");
 	else if (c->status == UNKNOWN)
-		say(a, FARM_SILENT, "not-believed", told);
+		say(a, FARM_SILENT,
+		    is_about_time(a->json) ? "clock" : "not-believed", told);
 	else if (c->status >= 500 && c->status != BUSY)
 		say(a, FARM_SILENT, "failed", told);
 	else

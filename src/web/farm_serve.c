@@ -22,9 +22,15 @@ static int not_believed(const struct visit *v, const struct err *why,
 		*e = *why;
 		return -1;
 	}
-	return err_set(e, ERR_LOGIN,
-		       "This server does not take what another server says of "
-		       "you. Its log says why.");
+	err_set(e, ERR_LOGIN,
+		"This server does not take what another server says of you. "
+		"Its log says why.");
+	/* It is signed, so the other server may know: it can do something. */
+	if (strcmp(why->field, FARM_FIELD_TIME) == 0) {
+		err_set(e, ERR_LOGIN, "%s", why->msg);
+		memcpy(e->field, why->field, sizeof(e->field));
+	}
+	return -1;
 }
 
 static int check_names(const struct visit *v, const struct assertion *a,

@@ -112,7 +112,8 @@ class FarmSite(Site):
         options = farm.options | more.pop("options", {})
         super().__init__(
             options=options | {"service_url": f"https://{self.name}"},
-            httpd=VHOST.format(address=place.address, name=self.name, certificate=certificate),
+            httpd=VHOST.format(address=place.address, name=self.name, certificate=certificate)
+            + farm.httpd,
             **more)
         self.host = self.name
         self.url = f"https://{self.name}"
@@ -125,7 +126,8 @@ class FarmSite(Site):
         return self.place.enter()
 
     def configure(self, **changes):
-        changes.setdefault("check_user_custom", self.login_program)
+        changes.setdefault("check_user_custom",
+                           self.farm.options.get("check_user_custom", self.login_program))
         super().configure(**changes)
         program = pathlib.Path(self.login_program)
         program.write_text(LOGIN.format(log=self.said))
@@ -194,9 +196,10 @@ class Farm:
     options   of all servers
     each      options of one server, by its number
     count     how many servers
+    httpd     more lines for Apache, of all servers
     """
 
-    def __init__(self, options=None, each=None, count=3, listed=None):
+    def __init__(self, options=None, each=None, count=3, listed=None, httpd=""):
         self.options = {
             "fallback_servers": ", ".join(listed or NAMES[:count]),
             "farm_wait": 5, "farm_skip": 600, "service_max_instance_nb": 1,
@@ -206,6 +209,7 @@ class Farm:
         } | (options or {})
         self.each = each or {}
         self.count = count
+        self.httpd = httpd
         self.secret = os.urandom(64)
         self.sites = []
         self.places = []
