@@ -7,12 +7,13 @@ usage: farm.py      in tests/sandbox, with PYTHONPATH=tests/e2e
 """
 
 import os
+import signal
 import statistics
 import time
 import urllib.parse
 
 from farm_case import Farm
-from harness import CGI, FINAL
+from harness import CGI, FINAL, eventually
 
 ROUNDS = int(os.environ.get("ROUNDS", "25"))
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
@@ -51,32 +52,55 @@ def forwarding(one, two):
           f"adds {through - own:6.2f} ms (goal: at most 20)", flush=True)
 
 
+def name_others(site, names):
+    """Set its list alone: whoever lays the site out anew also installs its
+    programs anew, and the agent would take that for an upgrade."""
+    path = site.dir / "etc/config.conf"
+    lines = [line for line in path.read_text().splitlines()
+             if not line.startswith("fallback_servers ")]
+    if names:
+        lines.append(f"fallback_servers = {names}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def cookie_of(site):
+    visitor = site.visitor()
+    visitor.post_form({"manage": "1", "user": "ann", "password": "x"})
+    return {"Cookie": "; ".join(f"{k}={v}" for k, v in visitor.cookies.items())}
+
+
+def everywhere(site, cookie, others):
+    answer, elapsed = timed(site, "GET", f"{CGI}?manage=1", headers=cookie)
+    if answer.text.count("There is no session on this server") != others:
+        raise SystemExit("the page does not show all servers")
+    return elapsed
+
+
 def lists(sites):
-    """Each server's own page, and the first one's of all."""
+    """Each server's own page, and the first one's of all: the first view, which
+    starts the agent, and those that follow it."""
     own = {site.name: [] for site in sites}
-    everywhere = []
-    cookies = {}
-    for site in sites:
-        visitor = site.visitor()
-        visitor.post_form({"manage": "1", "user": "ann", "password": "x"})
-        cookies[site.name] = {
-            "Cookie": "; ".join(f"{k}={v}" for k, v in visitor.cookies.items())}
+    first, later = [], []
+    cookies = {site.name: cookie_of(site) for site in sites}
     one = sites[0]
     names = one.options["fallback_servers"]
     for _ in range(ROUNDS):
-        one.configure(fallback_servers=None)
+        name_others(one, None)
         for site in sites:
             own[site.name].append(
                 timed(site, "GET", f"{CGI}?manage=1", headers=cookies[site.name])[1])
-        one.configure(fallback_servers=names)
-        answer, elapsed = timed(one, "GET", f"{CGI}?manage=1", headers=cookies[one.name])
-        if answer.text.count("There is no session on this server") != len(sites) - 1:
-            raise SystemExit("the page does not show all servers")
-        everywhere.append(elapsed)
+        name_others(one, names)
+        if one.agent and len(first) < ROUNDS // 3:
+            os.kill(one.agent.pid, signal.SIGKILL)
+            eventually(lambda: not one.agent, 10, "the agent's end")
+        view = everywhere(one, cookies[one.name], len(sites) - 1)
+        (first if len(first) < ROUNDS // 3 else later).append(view)
     slowest = max(statistics.median(times) for times in own.values())
-    ours = statistics.median(everywhere)
+    ours = statistics.median(later)
     print(f"{'The list of sessions on three servers':44s} {ours:9.2f} ms {slowest:9.2f} ms "
           f"ratio {ours / slowest:6.2f}  (goal: at most 2)", flush=True)
+    print(f"{'The same, when nobody has asked for a while':44s} "
+          f"{statistics.median(first):9.2f} ms", flush=True)
 
 
 def main():

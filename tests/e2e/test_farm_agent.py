@@ -94,6 +94,30 @@ class Agent(unittest.TestCase):
         ports = [port for port, _ in self.wait_asked(before + 1)]
         self.assertNotIn(ports[-1], ports[:-1])
 
+    def test_a_crowd_is_served_by_one_agent(self):
+        """Also the first of them, who find none, and those for whom it has no
+        place, who ask alone."""
+        if self.one.agent:
+            agent = self.one.agent
+            os.kill(agent.pid, signal.SIGKILL)
+            self.wait_gone(agent)
+        answers = []
+
+        def look():
+            visitor = self.one.visitor()
+            visitor.cookies = dict(self.visitor.cookies)
+            answers.append(visitor.get(MANAGE, seconds=60))
+
+        crowd = [threading.Thread(target=look) for _ in range(24)]
+        for thread in crowd:
+            thread.start()
+        for thread in crowd:
+            thread.join()
+        self.assertEqual([a.status for a in answers], [200] * len(crowd))
+        self.assertEqual([a.json()["servers"][0]["answers"] for a in answers],
+                         [True] * len(crowd), [a.json()["servers"] for a in answers])
+        self.assertIsNotNone(self.one.agent)  # which says so if there are several
+
     def test_a_killed_agent_is_followed_by_another(self):
         agent = self.view_well()
         os.kill(agent.pid, signal.SIGKILL)
