@@ -33,6 +33,8 @@ echo SUCCESS
 VHOST = """
 LoadModule ssl_module ${{MODULES}}/mod_ssl.so
 LogFormat "%{{remote}}p %{{SSL_SESSION_RESUMED}}x %U" connections
+# Not the virtual host's: one that has a log of its own writes no other.
+CustomLog "${{SITE}}/log/connections.log" connections
 Listen {address}:443
 <VirtualHost {address}:443>
     ServerName {name}
@@ -40,7 +42,6 @@ Listen {address}:443
     SSLProtocol -all +TLSv1.2 +TLSv1.3
     SSLCertificateFile "{certificate}.pem"
     SSLCertificateKeyFile "{certificate}.key"
-    CustomLog "${{SITE}}/log/connections.log" connections
 </VirtualHost>
 """
 
