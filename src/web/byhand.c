@@ -4,7 +4,6 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
 
 #include "auth/login.h"
 #include "base/text.h"
@@ -17,6 +16,7 @@
 #include "sys/child.h"
 #include "sys/clock.h"
 #include "sys/hostload.h"
+#include "sys/news.h"
 #include "vm/display.h"
 #include "web/byhand_arguments.h"
 #include "web/order.h"
@@ -85,30 +85,19 @@ static int prepare(const struct config *c, struct session *s, struct err *e)
 	return result;
 }
 
-/* A descriptor that tells when a record is replaced; -1 without inotify(7). */
-static int watch_records(const struct store *st)
+static void await_change(int news)
 {
-	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct pollfd p = { .fd = news, .events = POLLIN };
 
-	if (fd >= 0)
-		(void)inotify_add_watch(fd, st->path, IN_MOVED_TO);
-	return fd;
-}
-
-static void await_change(int watch)
-{
-	struct pollfd p = { .fd = watch, .events = POLLIN };
-	char events[4096];
-
-	if (poll(&p, 1, LOOK_AGAIN_MS) > 0)
-		(void)!read(watch, events, sizeof(events));
+	(void)!poll(&p, 1, LOOK_AGAIN_MS);
+	news_read(news);
 }
 
 /* Follow the session until it runs or is over. */
 static int follow(const struct store *st, struct session *s, struct err *e)
 {
 	long long deadline = clock_boot_ms() + START_DEADLINE_MS;
-	AUTO_CLOSE int watch = watch_records(st);
+	AUTO_CLOSE int news = news_of(st->dir, IN_MOVED_TO);
 
 	for (;;) {
 		if (store_read_true(st, s->name, s, e) < 0)
@@ -125,7 +114,7 @@ static int follow(const struct store *st, struct session *s, struct err *e)
 				       "--session_stop=%s",
 				       s->name, session_state_name(s->state),
 				       s->name);
-		await_change(watch);
+		await_change(news);
 	}
 }
 
@@ -256,16 +245,16 @@ static int purge(const struct by_hand *b)
 {
 	long long deadline = clock_boot_ms() + STOP_DEADLINE_MS;
 	AUTO_STORE struct store store = STORE_INIT;
-	AUTO_CLOSE int watch = -1;
+	AUTO_CLOSE int news = -1;
 	struct purge_result result;
 	struct err e = ERR_INIT;
 
 	if (store_open(&b->config, &store, &e) < 0 ||
 	    stop_each(&store, &e) < 0)
 		return by_hand_complain(&e);
-	watch = watch_records(&store);
+	news = news_of(store.dir, IN_MOVED_TO);
 	while (store_count_alive(&store) && clock_boot_ms() < deadline)
-		await_change(watch);
+		await_change(news);
 	if (purge_everything(&store, &result, &e) < 0)
 		return by_hand_complain(&e);
 	return BY_HAND_DONE;
