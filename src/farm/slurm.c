@@ -76,9 +76,10 @@ void slurm_submit_command(const char *sbatch, const struct config *c,
 	else
 		argv_add(ret, "--time=UNLIMITED");
 	argv_addf(ret, "--signal=B:USR1@%d", WARNING_S);
-	/* NONE fails for users without a login shell. */
-	argv_add(ret, "--export=PATH=/usr/local/bin:/usr/bin:/bin,"
-		      "LANG=C.UTF-8,HOME=/nonexistent");
+	/* What sbatch has is built from nothing (sys/child.h).  With any other
+	 * word the node asks a login shell of the user's for more, which takes
+	 * its time, and which not every user has. */
+	argv_add(ret, "--export=ALL");
 	argv_add(ret, "--chdir=/");
 	argv_addf(ret, "--output=%s/output", order->dir);
 	argv_add(ret, "--open-mode=append");

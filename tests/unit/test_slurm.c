@@ -76,8 +76,7 @@ static void a_small_job_asks_for_what_its_session_has(void **state)
 			     "--job-name=" N, "--nodes=1", "--ntasks=1",
 			     "--cpus-per-task=2", "--mem=1280M", "--time=62",
 			     "--signal=B:USR1@30",
-			     "--export=PATH=/usr/local/bin:/usr/bin:/bin,"
-			     "LANG=C.UTF-8,HOME=/nonexistent",
+			     "--export=ALL",
 			     "--chdir=/", "--output=/shared/" N "/output",
 			     "--open-mode=append", NULL });
 }
@@ -102,8 +101,7 @@ static void a_job_asks_for_a_card_and_says_where_it_belongs(void **state)
 			     "--job-name=" N, "--nodes=1", "--ntasks=1",
 			     "--cpus-per-task=2", "--mem=868M",
 			     "--time=UNLIMITED", "--signal=B:USR1@30",
-			     "--export=PATH=/usr/local/bin:/usr/bin:/bin,"
-			     "LANG=C.UTF-8,HOME=/nonexistent",
+			     "--export=ALL",
 			     "--chdir=/", "--output=/shared/" N "/output",
 			     "--open-mode=append", "--gres=gpu:a100:1",
 			     "--account=beamline", "--partition=vms",
