@@ -306,9 +306,9 @@ void guest_look(struct owner *o)
 		memory_give_back();
 }
 
-static void nobody_comes(struct owner *o)
+static void nothing_comes(struct owner *o)
 {
-	(void)o; /* viewers come to QEMU's own socket */
+	(void)o; /* viewers come to QEMU's own socket, news by its monitor */
 }
 
 static int extend(struct owner *o, int client, long long ends_boot_ms,
@@ -332,7 +332,8 @@ const struct guest_place guest_here = {
 	.look = guest_look,
 	.on_child = guest_on_child,
 	.on_vnc = guest_on_vnc,
-	.on_viewer = nobody_comes,
+	.on_viewer = nothing_comes,
+	.on_news = nothing_comes,
 	.stop = guest_stop,
 	.stop_further = owner_stop_further,
 	.extend = extend,

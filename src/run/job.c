@@ -1,5 +1,6 @@
 #include "run/job.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "sys/core.h"
 #include "sys/file.h"
 #include "sys/memory.h"
+#include "sys/news.h"
 
 enum {
 	BUSY_MS = 25,	/* between looks until it runs */
@@ -43,6 +45,7 @@ struct job {
 	char *key_program;
 	struct tunnel tunnel;
 	int signals;
+	int news; /* of its record and its socket, until it runs; -1 */
 	pid_t owner;
 	pid_t key; /* openssl */
 	bool stopping, stopping_now;
@@ -179,25 +182,47 @@ static void on_children(struct job *j)
 	tunnel_reap(&j->tunnel);
 }
 
+/* Who comes before the display is there waits in the listener's queue. */
+static bool may_enter(const struct job *j)
+{
+	return !tunnel_is_full(&j->tunnel) &&
+	       faccessat(j->run, "vnc", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void close_news(struct job *j)
+{
+	if (j->news >= 0)
+		close(TAKE_FD(j->news));
+}
+
 static void turn(struct job *j)
 {
+	enum { SIGNALS, VIEWERS, NEWS };
 	bool running = j->mark.session.state >= SESSION_RUNNING &&
 		       j->mark.certificate[0];
 	struct pollfd p[] = {
-		{ j->signals, POLLIN, 0 },
-		{ tunnel_is_full(&j->tunnel) ? -1 : j->tunnel.listener, POLLIN,
-		  0 },
+		[SIGNALS] = { j->signals, POLLIN, 0 },
+		[VIEWERS] = { may_enter(j) ? j->tunnel.listener : -1, POLLIN,
+			      0 },
+		[NEWS] = { running ? -1 : j->news, POLLIN, 0 },
 	};
 	struct err e = ERR_INIT;
 
+	if (running)
+		close_news(j);
 	if (poll(p, ARRAY_LEN(p), running ? CALM_MS : BUSY_MS) < 0)
 		return;
 	on_signals(j);
-	if (p[1].revents && tunnel_accept(&j->tunnel, STDERR_FILENO, &e) < 0)
+	if (p[VIEWERS].revents &&
+	    tunnel_accept(&j->tunnel, STDERR_FILENO, &e) < 0)
 		log_error("tunnel", &e);
 	on_children(j);
+	if (p[NEWS].revents)
+		news_read(j->news);
 	look_at_session(j);
-	look_at_wish(j);
+	/* News are this node's, and a wish is the web host's. */
+	if (!p[NEWS].revents || p[SIGNALS].revents)
+		look_at_wish(j);
 }
 
 /* ---- How it begins ---- */
@@ -328,6 +353,7 @@ static int open_tunnel(struct job *j, struct err *e)
 	j->run = file_private_dir(j->st.run, j->order.session.name, e);
 	if (j->run < 0)
 		return -1;
+	news_add(j->news, j->run, IN_CREATE);
 	t->dir = j->run;
 	t->path = j->run_path;
 	t->inherited = j->run;
@@ -381,6 +407,7 @@ static int begin(struct job *j)
 		return -1;
 	}
 	say(j, s);
+	j->news = news_of(j->st.dir, IN_MOVED_TO);
 	if (open_tunnel(j, &e) == 0 && start_owner(j, lock, &e) == 0)
 		return 0;
 	fail(j, "The cluster's computer could not start a process for this "
@@ -413,6 +440,7 @@ static void finish(struct job *j)
 
 static void release(struct job *j)
 {
+	close_news(j);
 	tunnel_release(&j->tunnel);
 	for (size_t i = 0; i < j->option_count; i++)
 		free(j->options[i]);
@@ -457,7 +485,7 @@ static int adopt(struct job *j, struct err *e)
 int job_main(int argc, char **argv)
 {
 	static struct job j = {
-		.dir = -1, .run = -1, .signals = -1,
+		.dir = -1, .run = -1, .signals = -1, .news = -1,
 		.st = STORE_INIT, .tunnel = TUNNEL_INIT,
 	};
 	struct err e = ERR_INIT;

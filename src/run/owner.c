@@ -249,7 +249,7 @@ static int adopt(struct owner *o, int argc, char **argv, struct err *e)
 int owner_main(int argc, char **argv)
 {
 	struct owner o = {
-		.place = &guest_here, .viewers = -1,
+		.place = &guest_here, .viewers = -1, .news = -1,
 		.st = STORE_INIT,
 		.dir = -1, .overlay_fd = -1, .image_fd = -1,
 		.gpu_fd = -1, .signals = -1, .control = -1,

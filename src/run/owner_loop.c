@@ -134,7 +134,7 @@ void owner_turn(struct owner *o)
 {
 	enum {
 		SIGNALS, SAID, CONTROL, INFO, QMP, VNC, NETWORK, WATCH, WEB,
-		FREEZER, VIEWERS, CLIENTS
+		FREEZER, VIEWERS, NEWS, CLIENTS
 	};
 	struct pollfd p[CLIENTS + OWNER_CLIENTS] = {
 		[SIGNALS] = { o->signals, POLLIN, 0 },
@@ -148,6 +148,7 @@ void owner_turn(struct owner *o)
 		[WEB] = { o->web.said, POLLIN, 0 },
 		[FREEZER] = { o->freezer, POLLIN, 0 },
 		[VIEWERS] = { o->viewers, POLLIN, 0 },
+		[NEWS] = { o->news, POLLIN, 0 },
 	};
 
 	for (size_t i = 0; i < OWNER_CLIENTS; i++)
@@ -165,6 +166,8 @@ void owner_turn(struct owner *o)
 		o->place->on_vnc(o);
 	if (p[VIEWERS].revents && o->viewers == p[VIEWERS].fd)
 		o->place->on_viewer(o);
+	if (p[NEWS].revents && o->news == p[NEWS].fd)
+		o->place->on_news(o);
 	if (p[WATCH].revents && o->network_watch == p[WATCH].fd)
 		guest_network_on_watch(o);
 	if (p[NETWORK].revents && o->network_ready == p[NETWORK].fd)

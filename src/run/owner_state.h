@@ -62,6 +62,8 @@ struct guest_place {
 	void (*on_vnc)(struct owner *o);
 	/* Somebody connects to what on_viewer's descriptor listens on. */
 	void (*on_viewer)(struct owner *o);
+	/* Something has come that `news` tells of. */
+	void (*on_news)(struct owner *o);
 	/* The record says stopping: end the guest, with its consent unless
 	 * `now`; and the next means, when DEADLINE_STOP has come. */
 	void (*stop)(struct owner *o, bool now);
@@ -82,6 +84,7 @@ struct owner {
 	const struct guest_place *place;
 	struct watch *watch; /* of a job on a cluster (run/watch.c) */
 	int viewers;	     /* a listening socket for them; -1 */
+	int news;	     /* of the job's directory, until it runs; -1 */
 	struct config config;
 	struct store st;
 	struct session s;

@@ -36,7 +36,7 @@ bool watch_set(char *to, size_t size, const char *from)
 void watch_soon(struct owner *o)
 {
 	o->watch->mark_at = 0;
-	owner_deadline(o, DEADLINE_LOOK, 1);
+	o->deadlines[DEADLINE_LOOK] = clock_boot_ms();
 }
 
 /* ---- What Slurm says ---- */
@@ -267,7 +267,7 @@ static void on_child(struct owner *o)
 	if (w->tool_pid && child_reaped(w->tool_pid, false, &status))
 		watch_tool_ended(o, status);
 	if (!o->finished)
-		owner_deadline(o, DEADLINE_LOOK, 1);
+		o->deadlines[DEADLINE_LOOK] = clock_boot_ms();
 }
 
 /* ---- Its beginning ---- */
@@ -316,6 +316,7 @@ static void begin(struct owner *o)
 		owner_fail(o, "The server could not prepare this machine.");
 		return;
 	}
+	watch_await_mark(o);
 	guest_display_begin(o);
 	if (!o->finished)
 		watch_start_key(o);
@@ -437,6 +438,8 @@ static void clean(struct owner *o)
 	}
 	tunnel_release(&w->tunnel);
 	o->viewers = -1;
+	if (o->news >= 0)
+		close(TAKE_FD(o->news));
 	w->wish.stop = w->wish.now = true;
 	if (w->dir >= 0) {
 		log_output(o);
@@ -456,6 +459,7 @@ const struct guest_place guest_on_cluster = {
 	.on_child = on_child,
 	.on_vnc = watch_on_vnc,
 	.on_viewer = watch_on_viewer,
+	.on_news = watch_on_news,
 	.stop = stop,
 	.stop_further = stop_further,
 	.extend = extend,

@@ -11,6 +11,10 @@
  *
  * Looks cost: squeue at most every third of a second until the display is
  * there, every 20 s then, and up to 10 s apart in the queue.
+ *
+ * The way to the display is opened, and somebody sent along it, as soon as the
+ * job has started QEMU: the job lets him in when there is a display, and by
+ * then his stunnel is loaded and connected.
  */
 #ifndef QWD_RUN_WATCH_H
 #define QWD_RUN_WATCH_H
@@ -89,6 +93,8 @@ bool watch_set(char *to, size_t size, const char *from); /* did it change? */
 void watch_answer(struct owner *o, int result, struct err *e);
 
 /* run/watch_mark.c: the job's mark and the display. */
+void watch_await_mark(struct owner *o);
+void watch_on_news(struct owner *o);
 void watch_look_at_mark(struct owner *o);
 void watch_probe(struct owner *o);
 void watch_on_vnc(struct owner *o);

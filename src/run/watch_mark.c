@@ -8,6 +8,7 @@
 #include "run/watch.h"
 #include "session/lifetime.h"
 #include "sys/clock.h"
+#include "sys/news.h"
 
 enum {
 	MARK_BUSY_MS = 50,
@@ -38,7 +39,6 @@ static int open_tunnel(struct owner *o, struct err *e)
 	    tunnel_listen_unix(&w->tunnel, e) < 0)
 		return -1;
 	o->viewers = w->tunnel.listener;
-	w->display_at = clock_boot_ms() + DISPLAY_MS;
 	return 0;
 }
 
@@ -154,22 +154,33 @@ static void on_final(struct owner *o)
 	w->look_wait = 0;
 }
 
-static void come_to_display(struct owner *o)
+/* QEMU has been started: somebody may set out for its display. */
+static void go_to_display(struct owner *o)
 {
 	struct watch *w = o->watch;
 	struct err e = ERR_INIT;
 
+	if (w->tunnel.listener >= 0 || !w->mark.port ||
+	    !w->mark.certificate[0] || !w->address[0] ||
+	    open_tunnel(o, &e) == 0)
+		return;
+	log_error("tunnel", &e);
+	owner_fail(o, "The way to the display could not be made.");
+}
+
+static void come_to_display(struct owner *o)
+{
+	struct watch *w = o->watch;
+
+	if (!w->display_at)
+		w->display_at = clock_boot_ms() + DISPLAY_MS;
 	owner_move(o, SESSION_BOOTING, STEP_DISPLAY);
-	if (!w->mark.port || !w->mark.certificate[0] || !w->address[0])
-		return;
-	if (w->tunnel.listener < 0 && open_tunnel(o, &e) < 0) {
-		log_error("tunnel", &e);
-		owner_fail(o, "The way to the display could not be made.");
-		return;
-	}
-	if (!o->vnc_greeted || !guest_display_is_open(o))
+	go_to_display(o);
+	if (!o->vnc_greeted || o->finished || !guest_display_is_open(o))
 		return;
 	w->display_at = 0;
+	if (o->news >= 0)
+		close(TAKE_FD(o->news));
 	owner_move(o, SESSION_RUNNING, STEP_GUEST);
 	log_event("running", "session", o->s.name, "accelerator",
 		  o->s.kvm ? "kvm" : "tcg", "network", o->s.network, "node",
@@ -200,6 +211,19 @@ static void on_mark(struct owner *o)
 		owner_move(o, there->state, there->step);
 	else if (there->state == SESSION_STARTING)
 		owner_move(o, SESSION_PREPARING, STEP_DISK);
+	if (there->state == SESSION_BOOTING)
+		go_to_display(o);
+}
+
+void watch_await_mark(struct owner *o)
+{
+	o->news = news_of(o->watch->dir, IN_MOVED_TO);
+}
+
+void watch_on_news(struct owner *o)
+{
+	news_read(o->news);
+	watch_soon(o);
 }
 
 static long long mark_wait(const struct owner *o)

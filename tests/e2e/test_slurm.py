@@ -115,6 +115,39 @@ class Slurm(unittest.TestCase):
             self.assertEqual(session["reason"], "Stopped by its user.")
             gone(self, self.cluster, site, session["name"])
 
+    def test_who_comes_before_the_display_waits_for_it(self):
+        with self.site() as site, held_back(self.cluster) as let_go:
+            name = site.create()["name"]
+            site.wait_state(name, "booting")
+            owner = web_owner(site, name)
+
+            def on_their_way():
+                found = [p for p in processes() if p.name == "stunnel"]
+                # Nobody is let in on the node: there is no screen.
+                self.assertEqual({p.parent for p in found} - {owner.pid}, set())
+                return found
+
+            (first,) = eventually(on_their_way, 20, "somebody on his way to the display")
+            # One who has given up is followed by another.
+            os.kill(first.pid, signal.SIGKILL)
+            (second,) = eventually(
+                lambda: [p for p in on_their_way() if p.pid != first.pid], 20, "another"
+            )
+            self.assertEqual(site.record(name)["state"], "booting")
+            self.assertTrue(second.alive())
+            let_go()
+            see_screen(self, site, site.wait_state(name, "running"))
+            # Once it runs there are news of nothing, and nobody on his way.
+            eventually(lambda: not on_their_way(), 20, "the first look is over")
+            for p in site.processes(name):
+                eventually(
+                    lambda p=p: "anon_inode:inotify" not in p.descriptors().values(), 10, str(p)
+                )
+
+    def test_where_the_kernel_gives_no_news_it_is_looked_at_again_and_again(self):
+        with self.site() as site, no_inotify():
+            see_screen(self, site, site.running())
+
     def test_a_full_cluster_lets_the_next_one_wait_and_says_why(self):
         with self.site() as site:
             full = [site.create(**BIG)["name"] for _ in range(3)]
@@ -581,6 +614,57 @@ def make_certificate(directory):
         check=True,
         capture_output=True,
     )
+
+
+@contextlib.contextmanager
+def held_back(cluster):
+    """On all nodes no sandbox begins before the function that this gives has
+    been called."""
+    place = pathlib.Path(tempfile.mkdtemp(prefix="held", dir="/tmp"))
+    place.chmod(0o755)
+    shutil.copy2("/usr/bin/bwrap", place / "bwrap")
+    script = place / "script"
+    script.write_text(
+        f'#!/bin/sh\nuntil [ -e {place}/go ]; do sleep 0.1; done\nexec {place}/bwrap "$@"\n'
+    )
+    script.chmod(0o755)
+    for number in cluster.nodes:
+        cluster.inside(number, "mount", "--bind", script, "/usr/bin/bwrap").check_returncode()
+    try:
+        yield (place / "go").touch
+    finally:
+        for number in cluster.nodes:
+            cluster.inside(number, "umount", "--lazy", "/usr/bin/bwrap").check_returncode()
+        shutil.rmtree(place)
+
+
+@contextlib.contextmanager
+def no_inotify():
+    """The service's user has as many inotify descriptors as it may."""
+    code = """
+import ctypes, os, resource, sys
+limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+inotify = ctypes.CDLL(None).inotify_init1
+while inotify(0) >= 0:
+    pass
+os.pipe()  # it may have more descriptors, but none of those
+print("no more", flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        ["/usr/bin/python3", "-c", code],
+        user=SERVICE_USER.pw_uid,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as taker:
+        if taker.stdout.readline() != "no more\n":
+            raise unittest.SkipTest("the kernel's limit is above that of open files")
+        try:
+            yield
+        finally:
+            taker.stdin.close()
 
 
 @contextlib.contextmanager
