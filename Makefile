@@ -21,6 +21,7 @@ CGI := cgi-bin/qemu-web-desktop
 CTL := bin/qwdctl
 NET := bin/qwd-net
 SCRIPT := bin/qwd-script
+VISITOR := bin/qwd-visitor
 
 # ---- Compiler ---------------------------------------------------------------
 
@@ -71,6 +72,7 @@ FLOOR_SRC := $(wildcard $(FLOORS:%=src/%/*.c))
 CTL_SRC := $(wildcard src/ctl/*.c)
 NET_SRC := $(wildcard src/net/*.c)
 SCRIPT_SRC := $(wildcard src/script/*.c)
+VISITOR_SRC := $(wildcard src/visitor/*.c)
 CGI_SRC := $(wildcard cgi-bin/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 # Whatever else lies in tests/unit helps all unit tests; so in tests/fuzz.
@@ -83,6 +85,7 @@ FLOOR_OBJ := $(FLOOR_SRC:%.c=$(OBJ)/%.o)
 CTL_OBJ := $(CTL_SRC:%.c=$(OBJ)/%.o)
 NET_OBJ := $(NET_SRC:%.c=$(OBJ)/%.o)
 SCRIPT_OBJ := $(SCRIPT_SRC:%.c=$(OBJ)/%.o)
+VISITOR_OBJ := $(VISITOR_SRC:%.c=$(OBJ)/%.o)
 CGI_OBJ := $(CGI_SRC:%.c=$(OBJ)/%.o)
 UNIT_HELP_OBJ := $(UNIT_HELP_SRC:%.c=$(OBJ)/%.o)
 FUZZ_HELP_OBJ := $(FUZZ_HELP_SRC:%.c=$(OBJ)/%.o)
@@ -96,7 +99,7 @@ FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
 .PHONY: all programs unit-programs fuzz-programs
 all: programs
-programs: $(CGI) $(CTL) $(NET) $(SCRIPT)
+programs: $(CGI) $(CTL) $(NET) $(SCRIPT) $(VISITOR)
 unit-programs: $(UNIT)
 fuzz-programs: $(FUZZ)
 
@@ -142,6 +145,11 @@ $(SCRIPT): $(SCRIPT_OBJ) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(link_flags) -o $@ $^ $(SCRIPT_LIBS)
 
+$(VISITOR): $(VISITOR_OBJ) $(LIB)
+	@echo '  LINK  $@'
+	@mkdir -p $(@D)
+	@$(CC) $(link_flags) -o $@ $^ $(CGI_LIBS)
+
 # The programs with a wall clock that a test can set (tests/e2e/clock.c).
 .PHONY: clock-programs
 clock-programs: $(BUILD)/clock/qemu-web-desktop $(BUILD)/clock/qwdctl
@@ -174,7 +182,8 @@ SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 IN_ASAN := BUILD=build/asan CGI=build/asan/qemu-web-desktop \
 	CTL=build/asan/qwdctl NET=build/asan/qwd-net \
-	SCRIPT=build/asan/qwd-script CFLAGS='-O1 -g'
+	SCRIPT=build/asan/qwd-script VISITOR=build/asan/qwd-visitor \
+	CFLAGS='-O1 -g'
 IN_FUZZ := BUILD=build/libfuzzer CC='$(CLANG)' AR=ar GCC_WARNINGS= \
 	CFLAGS='-O1 -g'
 
@@ -297,6 +306,7 @@ install: all
 	install -m 755 $(CTL) '$(DESTDIR)$(bindir)/qwdctl'
 	install -D -m 755 $(NET) '$(DESTDIR)$(libexecdir)/qwd-net'
 	install -D -m 755 $(SCRIPT) '$(DESTDIR)$(libexecdir)/qwd-script'
+	install -D -m 755 $(VISITOR) '$(DESTDIR)$(libexecdir)/qwd-visitor'
 	install -m 644 src/vm/qwd_display.py '$(DESTDIR)$(libexecdir)/qwd_display.py'
 	for f in $(HTML); do \
 		install -D -m 644 "html/$$f" "$(DESTDIR)$(datadir)/html/$$f" \
@@ -353,6 +363,7 @@ uninstall:
 	rm -rf '$(DESTDIR)$(datadir)/html' '$(DESTDIR)$(docdir)'
 	rm -f '$(DESTDIR)$(libexecdir)/qwd-net' \
 		'$(DESTDIR)$(libexecdir)/qwd-script' \
+		'$(DESTDIR)$(libexecdir)/qwd-visitor' \
 		'$(DESTDIR)$(libexecdir)/qwd_display.py'
 	-rmdir '$(DESTDIR)$(datadir)' '$(DESTDIR)$(libexecdir)'
 	for f in $(MAN); do \
@@ -373,7 +384,7 @@ deb: packages-build packages-package
 .PHONY: clean distclean help
 # The guests took minutes to make: they stay until distclean.
 clean:
-	rm -f $(CGI) $(CTL) $(NET) $(SCRIPT)
+	rm -f $(CGI) $(CTL) $(NET) $(SCRIPT) $(VISITOR)
 	test ! -d build || find build -mindepth 1 -maxdepth 1 \
 		! -name guests ! -name demo -exec rm -rf {} +
 distclean: clean

@@ -79,6 +79,11 @@
 	X(PATH, dir_slurm, "", 0, 0,                                           \
 	  "with launcher = slurm: directory of jobs, on the file system that " \
 	  "the cluster's nodes share, private to the service's user")          \
+	X(ENUM, slurm_user, "service", 0, 0,                                   \
+	  "service|visitor: whose account on the cluster a job runs under, "   \
+	  "the service's or the visitor's own")                                \
+	X(PATH, slurm_program, "/usr/bin/qemu-web-desktop", 0, 0,              \
+	  "with slurm_user = visitor: this program, on the cluster's nodes")   \
 	X(PATH, slurm_conf, "", 0, 0,                                          \
 	  "Slurm's configuration (empty: Slurm's own place for it)")           \
 	X(STR, slurm_account, "", 0, 1000,                                     \

@@ -64,6 +64,25 @@ bool config_has_slurm(const struct config *c)
 	return strcmp(c->launcher, "slurm") == 0;
 }
 
+bool config_has_visitors(const struct config *c)
+{
+	return config_has_slurm(c) && strcmp(c->slurm_user, "visitor") == 0;
+}
+
+/* A name that somebody has typed must not be an account. */
+static int check_visitors(const struct config *c, struct err *e)
+{
+	if (!config_has_visitors(c) || c->check_user_with_imap ||
+	    c->check_user_with_smtp || c->check_user_with_ldap ||
+	    c->check_user_with_local || c->check_user_remote ||
+	    *c->check_user_custom)
+		return 0;
+	return err_set(e, ERR_CONFIG,
+		       "slurm_user = visitor: nobody's name is checked, and "
+		       "it is to be an account; set a check_user_ option that "
+		       "knows the cluster's accounts");
+}
+
 int options_check_slurm(const struct config *c, struct err *e)
 {
 	if (!config_has_slurm(c))
@@ -81,5 +100,5 @@ int options_check_slurm(const struct config *c, struct err *e)
 		return err_set(e, ERR_CONFIG,
 			       "script_password: not with launcher = slurm, "
 			       "where the password would lie in a file");
-	return 0;
+	return check_visitors(c, e);
 }

@@ -31,6 +31,9 @@ const char *option_form_slurm_dir(char *value); /* or empty */
 /* Do machines run as jobs of a cluster? */
 bool config_has_slurm(const struct config *c);
 
+/* And under the accounts of their visitors? */
+bool config_has_visitors(const struct config *c);
+
 /* ERR_CONFIG if launcher = slurm lacks dir_slurm, or contradicts another
  * option. */
 MUST_CHECK int options_check_slurm(const struct config *c, struct err *e);

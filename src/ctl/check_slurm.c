@@ -1,6 +1,7 @@
 /* What launcher = slurm needs: doc/slurm.md. */
 #include "ctl/check.h"
 
+#include <grp.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include "farm/slurm.h"
 #include "farm/slurm_run.h"
 #include "sys/child.h"
+#include "sys/file.h"
 
 enum { CONTROL_MS = 20 * 1000, NODE_S = 10, NODE_MS = 40 * 1000, WHY_SIZE = 512 };
 
@@ -81,7 +83,52 @@ static bool is_shared(const char *path)
 	return false;
 }
 
-static bool check_directory(struct check *k)
+/* Who is in this group reads what each visitor's machine says. */
+static void check_readers(struct check *k, gid_t id)
+{
+	const struct group *group = getgrgid(id);
+
+	for (char **who = group ? group->gr_mem : NULL; who && *who; who++)
+		if (strcmp(*who, k->user_name) != 0) {
+			check_say(k, CHECK_ERROR,
+				  "dir_slurm: %s is in group %s, and may read "
+				  "in the directory of each visitor's job; "
+				  "choose a group that only %s is in",
+				  *who, group->gr_name, k->user_name);
+			return;
+		}
+}
+
+/* What farm/visitor.h wants of it. */
+static bool check_open_directory(struct check *k)
+{
+	const char *dir = k->config->dir_slurm;
+	struct group *group = getgrgid(k->group);
+	const char *name = group ? group->gr_name : k->user_name;
+	AUTO_FREE char *reg = file_join(dir, "register");
+	struct stat st;
+
+	if (lstat(dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != 0 ||
+	    (st.st_mode & 07733) != 03733) {
+		check_say(k, CHECK_ERROR,
+			  "dir_slurm: %s is not root's directory for all "
+			  "visitors' jobs; install -d -m 3733 -o root -g %s %s",
+			  dir, name, dir);
+		return false;
+	}
+	check_readers(k, st.st_gid);
+	if (!reg || lstat(reg, &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    st.st_uid != k->user || (st.st_mode & 077)) {
+		check_say(k, CHECK_ERROR,
+			  "dir_slurm: %s/register is not a private directory "
+			  "of user %s's; install -d -m 700 -o %s %s/register",
+			  dir, k->user_name, k->user_name, dir);
+		return false;
+	}
+	return true;
+}
+
+static bool check_private_directory(struct check *k)
 {
 	const char *dir = k->config->dir_slurm;
 	struct stat st;
@@ -94,6 +141,16 @@ static bool check_directory(struct check *k)
 			  dir, k->user_name, k->user_name, dir);
 		return false;
 	}
+	return true;
+}
+
+static bool check_directory(struct check *k)
+{
+	const char *dir = k->config->dir_slurm;
+
+	if (!(config_has_visitors(k->config) ? check_open_directory(k) :
+					       check_private_directory(k)))
+		return false;
 	if (is_shared(dir))
 		check_say(k, CHECK_OK, "dir_slurm %s", dir);
 	else
@@ -120,7 +177,8 @@ static void names_of(const struct config *c, const struct choice *choice,
 		     struct slurm_names *ret)
 {
 	const char *value =
-		*(char *const *)((const char *)c + choice->offset);
+		*(char *const *)(const void *)((const char *)c +
+					       choice->offset);
 
 	(void)slurm_names_parse(value, ret);
 }
@@ -214,6 +272,77 @@ static void check_node(struct check *k)
 			  why);
 }
 
+/* ---- slurm_user = visitor ---- */
+
+/* The helper reads it as the visitor, and believes only root. */
+static void check_config(struct check *k)
+{
+	const char *file = *k->config->file ? k->config->file :
+					      CONFIG_DEFAULT_FILE;
+	struct stat st;
+
+	if (stat(file, &st) < 0)
+		return; /* told elsewhere */
+	if (st.st_uid != 0 || (st.st_mode & 022) || !(st.st_mode & 04))
+		check_say(k, CHECK_ERROR,
+			  "slurm_user = visitor: %s must be root's to write "
+			  "and everybody's to read; chown root %s && chmod 644 "
+			  "%s",
+			  file, file, file);
+}
+
+/* What sudo lets the service's user do. */
+static void check_rule(struct check *k, const char *helper)
+{
+	AUTO_FREE char *sudo = NULL;
+	AUTO_BUF struct buf said = BUF_INIT(65536);
+	AUTO_ARGV struct argv argv = { 0 };
+	struct child c = CHILD_INIT;
+	struct err e = ERR_INIT;
+	int status = -1;
+
+	if (!check_program(k, "sudo", "sudo"))
+		return;
+	sudo = child_find_program("sudo", &e);
+	if (!sudo || (geteuid() != 0 && geteuid() != k->user))
+		return;
+	argv_add(&argv, sudo);
+	argv_add(&argv, "-n");
+	argv_add(&argv, "-l");
+	if (geteuid() == 0) {
+		argv_add(&argv, "-U");
+		argv_add(&argv, k->user_name);
+	}
+	c.argv = &argv;
+	if (child_run(&c, NULL, &said, NULL, CONTROL_MS, &status, &e) == 0 &&
+	    strstr(buf_str(&said), helper))
+		check_say(k, CHECK_OK, "sudo has a rule for %s", helper);
+	else
+		check_say(k, CHECK_ERROR,
+			  "slurm_user = visitor: sudo has no rule for %s; "
+			  "qwdctl sudo-rule GROUP "
+			  ">/etc/sudoers.d/qemu-web-desktop, with the group of "
+			  "all who may have machines",
+			  helper);
+}
+
+static void check_visitors(struct check *k)
+{
+	AUTO_FREE char *helper = file_join(k->config->dir_libexec,
+					   "qwd-visitor");
+
+	if (!helper || access(helper, X_OK) < 0) {
+		check_say(k, CHECK_ERROR,
+			  "dir_libexec: there is no %s/qwd-visitor, so "
+			  "visitors cannot have jobs of their own; install it, "
+			  "or correct dir_libexec",
+			  k->config->dir_libexec);
+		return;
+	}
+	check_config(k);
+	check_rule(k, helper);
+}
+
 void check_slurm(struct check *k)
 {
 	bool there;
@@ -223,9 +352,13 @@ void check_slurm(struct check *k)
 	there = check_program(k, "sbatch", "slurm-client");
 	check_program(k, "stunnel", "stunnel4");
 	check_program(k, "openssl", "openssl");
+	if (config_has_visitors(k->config))
+		check_visitors(k);
 	if (!there || !check_control(k))
 		return;
-	check_choices(k);
+	/* Which names a visitor's job may have is between him and Slurm. */
+	if (!config_has_visitors(k->config))
+		check_choices(k);
 	if (check_directory(k))
 		check_node(k);
 }

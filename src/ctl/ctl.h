@@ -27,6 +27,7 @@ command_run ctl_secret;
 command_run ctl_start;
 command_run ctl_status;
 command_run ctl_stop;
+command_run ctl_sudo_rule;
 command_run ctl_version;
 
 /* For ourselves: a session's disk as one file in dir_snapshots, made while the

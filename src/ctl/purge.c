@@ -32,7 +32,7 @@ int ctl_purge(const struct config *c, const struct given *g)
 	catalogue_clean(c);
 	if (service_store_open(c, &store, &e) < 0)
 		return command_fail(g, &e);
-	if (purge_everything(&store, &r, &e) < 0)
+	if (purge_patiently(&store, &r, &e) < 0)
 		status = command_fail(g, &e);
 	if (g->json && command_print_json(g, value_of(&r)) != CTL_DONE)
 		return CTL_FAILED;

@@ -18,7 +18,7 @@ enum {
 	WHOSE_MAX = 8192,
 };
 
-static void whose(const char *store, struct buf *ret)
+void job_dir_whose(const char *store, struct buf *ret)
 {
 	char host[HOST_SIZE] = "";
 
@@ -43,10 +43,10 @@ int job_dir_make(const struct config *c, const char *store, const char *name,
 			       err_set(e, ERR_CONFLICT, "%s is there already",
 				       path) :
 			       err_sys(e, "cannot make %s", path);
-	fd = job_dir_open(path, e);
+	fd = job_dir_open(path, geteuid(), e);
 	if (fd < 0)
 		return -1;
-	whose(store, &host);
+	job_dir_whose(store, &host);
 	if (file_replace(fd, "host", buf_str(&host), host.len, 0600, false, e) <
 	    0) {
 		close(fd);
@@ -62,12 +62,19 @@ bool job_dir_is_ours(int dir, const char *store)
 	AUTO_BUF struct buf host = BUF_INIT(WHOSE_MAX);
 	struct err ignored = ERR_INIT;
 
-	whose(store, &host);
+	job_dir_whose(store, &host);
 	return file_read(dir, "host", false, &text, &ignored) == 0 &&
 	       strcmp(buf_str(&text), buf_str(&host)) == 0;
 }
 
-int job_dir_open(const char *path, struct err *e)
+/* Private to its user, or his with a group that reads. */
+static bool is_closed(const struct stat *st)
+{
+	return !(st->st_mode & 077) ||
+	       ((st->st_mode & S_ISGID) && !(st->st_mode & 027));
+}
+
+int job_dir_open(const char *path, uid_t user, struct err *e)
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 					       O_CLOEXEC);
@@ -79,7 +86,7 @@ int job_dir_open(const char *path, struct err *e)
 			       err_sys(e, "cannot open %s", path);
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, "cannot look at %s", path);
-	if (st.st_uid != geteuid() || (st.st_mode & 077))
+	if (st.st_uid != user || !is_closed(&st))
 		return err_set(e, ERR_DAMAGED, "%s is not private to its user",
 			       path);
 	return TAKE_FD(fd);
@@ -110,14 +117,15 @@ bool job_dir_is_there(const char *path, int dir)
 				       here.st_ino == there.st_ino;
 }
 
-static int write_json(int dir, const char *name, json_t *value, struct err *e)
+static int write_json(int dir, const char *name, unsigned mode, json_t *value,
+		      struct err *e)
 {
 	AUTO_JSON json_t *owned = value;
 	AUTO_FREE char *text = json_text(owned);
 
 	if (!text)
 		return err_set(e, ERR_SYSTEM, "no memory");
-	return file_replace(dir, name, text, strlen(text), 0600, false, e);
+	return file_replace(dir, name, text, strlen(text), mode, false, e);
 }
 
 static json_t *read_json(int dir, const char *name, struct err *e)
@@ -152,8 +160,7 @@ static int write_config(int dir, const struct config *c, struct err *e)
 	return result;
 }
 
-/* Between memory and the directory: from the beginning of both. */
-static int copy_script(int from, int to, struct err *e)
+int job_dir_copy_script(int from, int to, struct err *e)
 {
 	char piece[8192];
 	off_t at = 0;
@@ -179,7 +186,7 @@ static int write_script(int dir, int script, struct err *e)
 				   0600);
 
 	return to < 0 ? err_sys(e, "cannot make the boot script") :
-			copy_script(script, to, e);
+			job_dir_copy_script(script, to, e);
 }
 
 int job_dir_open_script(int dir, struct err *e)
@@ -195,7 +202,7 @@ int job_dir_open_script(int dir, struct err *e)
 	to = memfd_create("order", MFD_CLOEXEC);
 	if (to < 0)
 		return err_sys(e, "memfd_create");
-	if (copy_script(from, to, e) < 0)
+	if (job_dir_copy_script(from, to, e) < 0)
 		return -1;
 	if (lseek(to, 0, SEEK_SET) < 0)
 		return err_sys(e, "lseek");
@@ -209,13 +216,15 @@ int job_dir_write_order(int dir, const struct config *c,
 	if (write_config(dir, c, e) < 0 ||
 	    (script >= 0 && write_script(dir, script, e) < 0))
 		return -1;
-	return write_json(dir, "order",
-			  json_pack("{si so sI ss}", "version", 1, "session",
-				    session_to_record(&order->session),
-				    "lifetime_s",
-				    (json_int_t)order->lifetime_s,
-				    "certificate", order->certificate),
-			  e);
+	return write_json(dir, "order", 0600, job_order_value(order), e);
+}
+
+json_t *job_order_value(const struct job_order *order)
+{
+	return json_pack("{si so sI ss}", "version", 1, "session",
+			 session_to_record(&order->session), "lifetime_s",
+			 (json_int_t)order->lifetime_s, "certificate",
+			 order->certificate);
 }
 
 static int get_version(const json_t *value, struct err *e)
@@ -237,11 +246,9 @@ static int get_certificate(const json_t *value,
 	return 0;
 }
 
-int job_dir_read_order(int dir, struct job_order *ret, struct err *e)
+int job_order_read(const json_t *value, struct job_order *ret, struct err *e)
 {
-	AUTO_JSON json_t *value = read_json(dir, "order", e);
-
-	if (!value || get_version(value, e) < 0 ||
+	if (get_version(value, e) < 0 ||
 	    session_from_record(json_object_get(value, "session"),
 				&ret->session, e) < 0 ||
 	    json_get_int(value, "lifetime_s", 0, 1LL << 40, &ret->lifetime_s,
@@ -250,22 +257,30 @@ int job_dir_read_order(int dir, struct job_order *ret, struct err *e)
 	return get_certificate(value, ret->certificate, e);
 }
 
-int job_dir_write_wish(int dir, const struct job_wish *wish, struct err *e)
+int job_dir_read_order(int dir, struct job_order *ret, struct err *e)
 {
-	return write_json(dir, "wish",
-			  json_pack("{si sb sb ss sI}", "version", 1, "stop",
-				    (int)wish->stop, "now", (int)wish->now,
-				    "who", wish->who, "ends",
-				    (json_int_t)wish->ends),
-			  e);
+	AUTO_JSON json_t *value = read_json(dir, "order", e);
+
+	return value ? job_order_read(value, ret, e) : -1;
 }
 
-int job_dir_read_wish(int dir, struct job_wish *ret, struct err *e)
+json_t *job_wish_value(const struct job_wish *wish)
 {
-	AUTO_JSON json_t *value = read_json(dir, "wish", e);
+	return json_pack("{si sb sb ss sI}", "version", 1, "stop",
+			 (int)wish->stop, "now", (int)wish->now, "who",
+			 wish->who, "ends", (json_int_t)wish->ends);
+}
+
+int job_dir_write_wish(int dir, const struct job_wish *wish, struct err *e)
+{
+	return write_json(dir, "wish", 0600, job_wish_value(wish), e);
+}
+
+int job_wish_read(const json_t *value, struct job_wish *ret, struct err *e)
+{
 	const char *who;
 
-	if (!value || get_version(value, e) < 0 ||
+	if (get_version(value, e) < 0 ||
 	    json_get_bool(value, "stop", &ret->stop, e) < 0 ||
 	    json_get_bool(value, "now", &ret->now, e) < 0 ||
 	    json_get_int(value, "ends", 0, 1LL << 40, &ret->ends, e) < 0 ||
@@ -273,6 +288,13 @@ int job_dir_read_wish(int dir, struct job_wish *ret, struct err *e)
 		return -1;
 	memcpy(ret->who, who, strlen(who) + 1);
 	return 0;
+}
+
+int job_dir_read_wish(int dir, struct job_wish *ret, struct err *e)
+{
+	AUTO_JSON json_t *value = read_json(dir, "wish", e);
+
+	return value ? job_wish_read(value, ret, e) : -1;
 }
 
 int job_dir_claim(int dir, long long job, const char *node, struct err *e)
@@ -295,7 +317,10 @@ int job_dir_claim(int dir, long long job, const char *node, struct err *e)
 
 int job_dir_write_mark(int dir, const struct job_mark *mark, struct err *e)
 {
-	return write_json(dir, "mark",
+	struct stat st;
+	bool is_read = fstat(dir, &st) == 0 && (st.st_mode & S_ISGID);
+
+	return write_json(dir, "mark", is_read ? 0640 : 0600,
 			  json_pack("{si sI ss sI sI ss so}", "version", 1,
 				    "job", (json_int_t)mark->job, "node",
 				    mark->node, "port", (json_int_t)mark->port,
@@ -321,8 +346,14 @@ static int get_mark(const json_t *value, struct job_mark *ret, struct err *e)
 	if (!text_only(node, "-._"))
 		return err_set(e, ERR_DAMAGED, "node: not a node's name");
 	memcpy(ret->node, node, strlen(node) + 1);
-	return session_from_record(json_object_get(value, "session"),
-				   &ret->session, e);
+	if (session_from_record(json_object_get(value, "session"),
+				&ret->session, e) < 0)
+		return -1;
+	if (text_has_control(ret->session.reason) ||
+	    text_has_control(ret->session.notice) ||
+	    text_has_control(ret->session.network))
+		return err_set(e, ERR_DAMAGED, "session: control characters");
+	return 0;
 }
 
 int job_mark_parse(const char *text, size_t len, struct job_mark *ret,

@@ -3,6 +3,11 @@
  * node share: DIR_SLURM/NAME on the cluster's shared file system, private to
  * the service's user.  Each file has one writer, and is replaced atomically.
  *
+ * With slurm_user = visitor it is the visitor's own (farm/visitor.h): mode
+ * 2750, its group the service's by the set-group-ID bit of dir_slurm, so that
+ * the service reads `mark` and `output`, and nobody else anything.  All in it
+ * is written by the visitor's processes then, also in the service's place.
+ *
  *     host     whose it is: the web host's name and its store
  *     config   the owner's configuration, as the job's processes read it
  *     order    what is to run: the session, its lifetime, the web host's
@@ -23,6 +28,9 @@
 #ifndef QWD_FARM_JOB_DIR_H
 #define QWD_FARM_JOB_DIR_H
 
+#include <sys/types.h>
+
+#include "base/buf.h"
 #include "conf/options.h"
 #include "session/session.h"
 
@@ -55,11 +63,22 @@ struct job_mark {
 MUST_CHECK int job_dir_make(const struct config *c, const char *store,
 			    const char *name, char **ret_path, struct err *e);
 
+/*
+ * Make NAME in the directory behind `jobs`, for the service to read, by the
+ * visitor whose job it will be; with an empty output.  That directory must be
+ * one in which nobody can move it away: root's, with the sticky bit.
+ */
+MUST_CHECK int job_dir_make_own(int jobs, const char *name, struct err *e);
+
 /* True if it was made so. */
 bool job_dir_is_ours(int dir, const char *store);
 
-/* Open one that must be there, ours, and private.  ERR_NOT_FOUND. */
-MUST_CHECK int job_dir_open(const char *path, struct err *e);
+/* Open one that must be there, of user `user`, and private to him, or to him
+ * and his reader as above.  ERR_NOT_FOUND, ERR_DAMAGED. */
+MUST_CHECK int job_dir_open(const char *path, uid_t user, struct err *e);
+
+/* "HOST:STORE\n", this host's. */
+void job_dir_whose(const char *store, struct buf *ret);
 
 /* Remove NAME and all in it from the directory behind `jobs`, although its job
  * may write there until it has noticed. */
@@ -76,8 +95,19 @@ MUST_CHECK int job_dir_write_order(int dir, const struct config *c,
 MUST_CHECK int job_dir_read_order(int dir, struct job_order *ret,
 				  struct err *e);
 
+/* Both as JSON, and read strictly.  The caller owns the value; NULL. */
+json_t *job_order_value(const struct job_order *order);
+MUST_CHECK int job_order_read(const json_t *value, struct job_order *ret,
+			      struct err *e);
+json_t *job_wish_value(const struct job_wish *wish);
+MUST_CHECK int job_wish_read(const json_t *value, struct job_wish *ret,
+			     struct err *e);
+
 /* The boot scripts' part as an anonymous descriptor; 0 if there is none; -1. */
 MUST_CHECK int job_dir_open_script(int dir, struct err *e);
+
+/* Copy it, from its beginning, to where `to` stands; of at most 128 kB. */
+MUST_CHECK int job_dir_copy_script(int from, int to, struct err *e);
 
 MUST_CHECK int job_dir_write_wish(int dir, const struct job_wish *wish,
 				  struct err *e);
@@ -94,7 +124,8 @@ MUST_CHECK int job_dir_write_mark(int dir, const struct job_mark *mark,
 MUST_CHECK int job_dir_read_mark(int dir, struct job_mark *ret,
 				 struct err *e);
 
-/* Read a mark's text, strictly. */
+/* Read a mark's text, strictly: also its sentences are without control
+ * characters. */
 MUST_CHECK int job_mark_parse(const char *text, size_t len,
 			      struct job_mark *ret, struct err *e);
 

@@ -185,7 +185,7 @@ void slurm_look_command(const char *squeue, long long job, struct argv *ret)
 	argv_add(ret, "--noheader");
 	argv_add(ret, "--states=all");
 	argv_addf(ret, "--jobs=%lld", job);
-	argv_add(ret, "--format=%i|%T|%r|%B|%S");
+	argv_add(ret, "--format=%i|%T|%r|%B|%S|%u|%j");
 }
 
 /* The next field, up to '|' or the end of the line; it is cut off. */
@@ -247,6 +247,16 @@ static bool read_time(const char *word, long long *ret)
 	return strcmp(word, "N/A") == 0 || text_long(word, 0, 1LL << 40, ret);
 }
 
+/* A name that is none of a session's is nobody's: what stands there may be
+ * anything without a '|'. */
+static bool read_name(const char *word, char ret[SESSION_NAME_SIZE])
+{
+	ret[0] = '\0';
+	if (word && session_name_ok(word))
+		memcpy(ret, word, strlen(word) + 1);
+	return word != NULL;
+}
+
 static bool read_line(char *line, long long job, struct slurm_job *ret)
 {
 	char *rest = line;
@@ -257,7 +267,10 @@ static bool read_line(char *line, long long job, struct slurm_job *ret)
 	       read_state(field(&rest), &ret->state) &&
 	       read_reason(field(&rest), ret->reason, sizeof(ret->reason)) &&
 	       read_word(field(&rest), "-._", ret->node, sizeof(ret->node)) &&
-	       read_time(field(&rest), &ret->start) && !rest;
+	       read_time(field(&rest), &ret->start) &&
+	       read_word(field(&rest), "-._@+\\$", ret->user,
+			 sizeof(ret->user)) &&
+	       read_name(field(&rest), ret->name) && !rest;
 }
 
 int slurm_read_look(const char *text, long long job, struct slurm_job *ret,
@@ -313,6 +326,16 @@ void slurm_knock_command(const char *scancel, long long job, struct argv *ret)
 	argv_add(ret, "--batch");
 	argv_add(ret, "--signal=USR2");
 	argv_addf(ret, "%lld", job);
+}
+
+void slurm_knock_named_command(const char *scancel, const char *name,
+			       struct argv *ret)
+{
+	argv_add(ret, scancel);
+	argv_add(ret, "--me");
+	argv_add(ret, "--batch");
+	argv_add(ret, "--signal=USR2");
+	argv_addf(ret, "--name=%s", name);
 }
 
 void slurm_limit_command(const char *scontrol, long long job,

@@ -42,6 +42,8 @@ struct slurm_job {
 	enum slurm_state state;
 	char reason[SESSION_JOB_REASON_SIZE]; /* Slurm's word; "" for none */
 	char node[SESSION_NODE_SIZE];	 /* of the batch script; "" for none */
+	char user[SESSION_USER_SIZE];	 /* whose it is */
+	char name[SESSION_NAME_SIZE];	 /* the session's, if it is ours */
 	long long start; /* wall clock; of a job that waits, expected; 0 =
 			    not known */
 };
@@ -107,6 +109,8 @@ void slurm_cancel_named_command(const char *scancel, const char *name,
 				struct argv *ret);
 void slurm_knock_command(const char *scancel, long long job,
 			 struct argv *ret);
+void slurm_knock_named_command(const char *scancel, const char *name,
+			       struct argv *ret);
 
 /* scontrol: the job's limit of time, counted from its start. */
 void slurm_limit_command(const char *scontrol, long long job,

@@ -472,7 +472,7 @@ static int adopt(struct job *j, struct err *e)
 
 	if (identify(j, e) < 0)
 		return -1;
-	j->dir = job_dir_open(j->path, e);
+	j->dir = job_dir_open(j->path, geteuid(), e);
 	if (j->dir < 0 ||
 	    job_dir_claim(j->dir, j->mark.job, j->mark.node, e) < 0 ||
 	    job_dir_read_wish(j->dir, &wish, e) < 0 ||

@@ -3,12 +3,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "conf/options_slurm.h"
 #include "farm/job_dir.h"
 #include "farm/slurm_run.h"
+#include "farm/visitor.h"
+#include "sys/clock.h"
 #include "sys/file.h"
+
+enum {
+	BUDGET_MS = 120 * 1000, /* for all visitors' of one purge */
+	GIVE_UP_S = 86400,
+	WHOSE_MAX = 8192,
+};
 
 /* 1 if it was left over, and is gone; 0 if it is somebody's. */
 static int end_one(const struct store *st, int dir, const char *name,
@@ -22,7 +31,7 @@ static int end_one(const struct store *st, int dir, const char *name,
 		return err_set(e, ERR_SYSTEM, "no memory");
 	if (!session_name_ok(name) || store_is_alive(st, name))
 		return 0;
-	job = job_dir_open(path, &ignored);
+	job = job_dir_open(path, geteuid(), &ignored);
 	if (job < 0 || !job_dir_is_ours(job, st->path))
 		return 0;
 	if (slurm_cancel(st->config, 0, name, e) < 0 ||
@@ -30,6 +39,100 @@ static int end_one(const struct store *st, int dir, const char *name,
 		return -1;
 	log_event("slurm", "session", name, "result", "left-over", NULL);
 	return 1;
+}
+
+/* ---- Under the visitors' accounts ---- */
+
+struct visit_all {
+	const struct store *st;
+	int reg;
+	long long until;
+	int count;
+	struct err first; /* failure */
+};
+
+static bool is_entry_of(const struct store *st, int own, const char *name)
+{
+	AUTO_BUF struct buf text = BUF_INIT(WHOSE_MAX);
+	AUTO_BUF struct buf ours = BUF_INIT(WHOSE_MAX);
+	struct err ignored = ERR_INIT;
+
+	job_dir_whose(st->path, &ours);
+	return session_name_ok(name) && !store_is_alive(st, name) &&
+	       file_read(own, name, false, &text, &ignored) == 0 &&
+	       strcmp(buf_str(&text), buf_str(&ours)) == 0;
+}
+
+static bool is_old(int own, const char *name)
+{
+	struct stat file;
+
+	return fstatat(own, name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       clock_wall() - file.st_mtime > GIVE_UP_S;
+}
+
+/* False if his others would not do better now. */
+static bool end_visitors(struct visit_all *all, int own, const char *user,
+			 const char *name)
+{
+	const char *result = "left-over";
+	struct err e = ERR_INIT;
+
+	if (!is_entry_of(all->st, own, name))
+		return true;
+	if (visitor_remove(all->st->config, user, name, &e) < 0) {
+		if (all->first.code == ERR_NONE)
+			all->first = e;
+		if (!is_old(own, name))
+			return false;
+		result = "given up";
+	}
+	visitor_strike(all->reg, user, name);
+	log_event("slurm", "session", name, "user", user, "result", result,
+		  NULL);
+	all->count++;
+	return true;
+}
+
+static void end_of_visitor(struct visit_all *all, const char *user)
+{
+	int own = openat(all->reg, user,
+			 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *entries = file_entries(own);
+	const struct dirent *entry;
+
+	while (entries && clock_boot_ms() < all->until &&
+	       (entry = readdir(entries)) != NULL)
+		if (!end_visitors(all, dirfd(entries), user, entry->d_name))
+			break;
+	if (entries)
+		closedir(entries);
+}
+
+int leftover_end_visitors(const struct store *st, struct err *e)
+{
+	struct visit_all all = { .st = st,
+				 .until = clock_boot_ms() + BUDGET_MS };
+	const struct dirent *entry;
+	DIR *users;
+
+	if (!config_has_visitors(st->config))
+		return 0;
+	all.reg = visitor_register_open(st->config, e);
+	if (all.reg < 0)
+		return -1;
+	users = file_entries(all.reg);
+	if (!users)
+		return err_sys(e, "cannot read the register of jobs");
+	all.reg = dirfd(users);
+	while ((entry = readdir(users)) != NULL)
+		if (entry->d_name[0] != '.')
+			end_of_visitor(&all, entry->d_name);
+	closedir(users);
+	if (all.first.code == ERR_NONE)
+		return all.count;
+	*e = all.first;
+	return -1;
 }
 
 int leftover_end(const struct store *st, struct err *e)
@@ -41,7 +144,7 @@ int leftover_end(const struct store *st, struct err *e)
 	DIR *entries;
 	int dir;
 
-	if (!config_has_slurm(st->config))
+	if (!config_has_slurm(st->config) || config_has_visitors(st->config))
 		return 0;
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	entries = file_entries(dir);

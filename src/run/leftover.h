@@ -12,8 +12,17 @@
  * session lives, by its name, and remove the directory, which ends a job that
  * Slurm has lost sight of.  Does nothing without launcher = slurm.  Where
  * Slurm's control does not answer, the directory stays for the next time.
+ * Does nothing with slurm_user = visitor.
  * Returns how many were removed, or -1 with the first failure.
  */
 MUST_CHECK int leftover_end(const struct store *st, struct err *e);
+
+/*
+ * The same with slurm_user = visitor, where the register tells of them
+ * (farm/visitor.h).  The helpers that do it are the visitors' processes, and
+ * may take their time: only for who has it, and one visitor's keep no other's
+ * from their turn.  What cannot be removed for a day is left to its visitor.
+ */
+MUST_CHECK int leftover_end_visitors(const struct store *st, struct err *e);
 
 #endif

@@ -39,3 +39,19 @@ int purge_everything(const struct store *st, struct purge_result *ret,
 	}
 	return 0;
 }
+
+int purge_patiently(const struct store *st, struct purge_result *ret,
+		    struct err *e)
+{
+	struct err visitors = ERR_INIT;
+	int jobs = leftover_end_visitors(st, &visitors);
+
+	if (purge_everything(st, ret, e) < 0)
+		return -1;
+	if (jobs < 0) {
+		*e = visitors;
+		return -1;
+	}
+	ret->files += (size_t)jobs;
+	return 0;
+}

@@ -16,4 +16,8 @@
 MUST_CHECK int purge_everything(const struct store *st,
 				struct purge_result *ret, struct err *e);
 
+/* And leftover_end_visitors(), which nobody's session may wait for. */
+MUST_CHECK int purge_patiently(const struct store *st,
+			       struct purge_result *ret, struct err *e);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "conf/options_slurm.h"
 #include "farm/slurm_run.h"
 #include "run/control.h"
 #include "sys/clock.h"
@@ -129,10 +130,26 @@ static void show_job(struct owner *o)
 		owner_save(o);
 }
 
+/* The number was said by the visitor's own process: it may be any job's. */
+static bool is_ours(const struct owner *o, const struct slurm_job *job)
+{
+	return job->state == SLURM_MISSING || !o->watch->visitor ||
+	       (strcmp(job->user, o->s.user) == 0 &&
+		strcmp(job->name, o->s.name) == 0);
+}
+
 void watch_on_job(struct owner *o, const struct slurm_job *job)
 {
 	struct watch *w = o->watch;
 	bool missed = w->missed;
+
+	if (!is_ours(o, job)) {
+		log_event("slurm", "session", o->s.name, "user", o->s.user,
+			  "result", "another's job", NULL);
+		w->over = true;
+		owner_fail(o, "The cluster says that its job is another one.");
+		return;
+	}
 
 	/* Once may be a slip. */
 	w->missed = job->state == SLURM_MISSING;
@@ -283,6 +300,8 @@ static int prepare(struct owner *o, struct err *e)
 		o->dir_path = NULL;
 		return err_set(e, ERR_SYSTEM, "no memory");
 	}
+	if (config_has_visitors(&o->config))
+		return watch_visitor_prepare(o, e);
 	w->dir = job_dir_make(&o->config, o->st.path, o->s.name, &w->path, e);
 	return w->dir < 0 ? -1 : job_dir_write_wish(w->dir, &w->wish, e);
 }
@@ -313,7 +332,10 @@ static void begin(struct owner *o)
 	owner_move(o, SESSION_STARTING, STEP_ACCEPTED);
 	if (prepare(o, &e) < 0) {
 		log_error("slurm", &e);
-		owner_fail(o, "The server could not prepare this machine.");
+		owner_fail(o, e.code == ERR_FORBIDDEN || e.code == ERR_BUSY ?
+				      e.msg :
+				      "The server could not prepare this "
+				      "machine.");
 		return;
 	}
 	watch_await_mark(o);
@@ -325,16 +347,25 @@ static void begin(struct owner *o)
 
 /* ---- Its end ---- */
 
-static void stop(struct owner *o, bool now)
+/* Into a visitor's directory it goes with the knock. */
+static void write_wish(struct owner *o)
 {
 	struct watch *w = o->watch;
 	struct err e = ERR_INIT;
 
+	if (w->dir >= 0 && !w->visitor &&
+	    job_dir_write_wish(w->dir, &w->wish, &e) < 0)
+		log_error("slurm", &e);
+}
+
+static void stop(struct owner *o, bool now)
+{
+	struct watch *w = o->watch;
+
 	w->wish.now = now;
 	w->wish.stop = true;
 	memcpy(w->wish.who, o->s.user, sizeof(w->wish.who));
-	if (w->dir >= 0 && job_dir_write_wish(w->dir, &w->wish, &e) < 0)
-		log_error("slurm", &e);
+	write_wish(o);
 	if (!o->s.job && w->tool != TOOL_SUBMIT) {
 		owner_end(o, "Stopped.");
 		return;
@@ -382,8 +413,8 @@ void watch_answer(struct owner *o, int result, struct err *e)
 		result = control_extended(o, w->client_ends_ms, w->client_who,
 					  e);
 	w->wish.ends = o->s.ends;
-	if (result == 0 && job_dir_write_wish(w->dir, &w->wish, e) < 0)
-		log_error("slurm", e);
+	if (result == 0)
+		write_wish(o);
 	w->want_knock = result == 0;
 	control_answer(w->client, result, e);
 	w->client = -1;
@@ -443,12 +474,15 @@ static void clean(struct owner *o)
 	w->wish.stop = w->wish.now = true;
 	if (w->dir >= 0) {
 		log_output(o);
-		if (job_dir_write_wish(w->dir, &w->wish, &e) < 0)
-			log_error("slurm", &e);
-		if (is_gone(o) && job_dir_remove(AT_FDCWD, w->path, &e) < 0)
-			log_error("slurm", &e);
-		close(w->dir);
+		write_wish(o);
 	}
+	if (w->visitor)
+		watch_visitor_end(o);
+	else if (w->dir >= 0 && is_gone(o) &&
+		 job_dir_remove(AT_FDCWD, w->path, &e) < 0)
+		log_error("slurm", &e);
+	if (w->dir >= 0)
+		close(w->dir);
 	free(w->path);
 	free(TAKE(o->watch));
 }

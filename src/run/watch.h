@@ -9,6 +9,9 @@
  * tunnel.  Where Slurm's control does not answer the session lives on, and its
  * record says so (job_away).
  *
+ * A job under its visitor's account says what he likes: its mark decides
+ * nothing but when his own display is ready, where Slurm says that it runs.
+ *
  * Looks cost: squeue at most every third of a second until the display is
  * there, every 20 s then, and up to 10 s apart in the queue.
  *
@@ -37,7 +40,10 @@ enum tool {
 
 struct watch {
 	char *path; /* the job's directory */
-	int dir;
+	int dir;    /* a visitor's: -1 until his helper has made it */
+	bool visitor; /* the job is under his account (run/watch_visitor.c) */
+	bool entered; /* it is in the register */
+	uid_t uid;    /* his */
 	long long lifetime_s; /* 0: without an end */
 
 	enum tool tool;
@@ -51,6 +57,7 @@ struct watch {
 	bool unsure; /* sbatch may have submitted it, without a word */
 	struct job_mark mark;
 	bool marked;
+	bool doubted; /* that a mark is not believed is in the log */
 	bool final; /* the mark says so; Slurm is asked, too */
 	char address[SESSION_NODE_SIZE]; /* the node's, on its network */
 	struct tunnel tunnel;
@@ -91,6 +98,20 @@ void watch_on_away(struct owner *o, const char *why);
 void watch_soon(struct owner *o);
 bool watch_set(char *to, size_t size, const char *from); /* did it change? */
 void watch_answer(struct owner *o, int result, struct err *e);
+
+/* run/watch_visitor.c: a job under its visitor's account.  _prepare: instead of
+ * a directory of the service's; with a sentence for him if he has no account.
+ * _command: the helper that does for him what `tool` would.  _open: his
+ * directory, once it is there.  _end: his job and his directory go.  _strike:
+ * there was none, so nobody needs to remove it. */
+MUST_CHECK int watch_visitor_prepare(struct owner *o, struct err *e);
+MUST_CHECK int watch_visitor_command(struct owner *o, enum tool tool,
+				     const struct job_order *order,
+				     struct argv *ret, int *ret_in,
+				     struct err *e);
+MUST_CHECK int watch_visitor_open(struct owner *o, struct err *e);
+void watch_visitor_end(struct owner *o);
+void watch_visitor_strike(struct owner *o);
 
 /* run/watch_mark.c: the job's mark and the display. */
 void watch_await_mark(struct owner *o);

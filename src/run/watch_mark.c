@@ -19,6 +19,7 @@ enum {
 	PROBE_SOON_MS = 200,
 	DISPLAY_MS = 90 * 1000, /* from the machine's start to a picture */
 	FINAL_MS = 10 * 1000,
+	SOON_MS = 1000,
 };
 
 /* ---- The display ---- */
@@ -115,8 +116,13 @@ void watch_on_vnc(struct owner *o)
 /* The lifetime counts from the job's start, on this host's clock. */
 static void begin_life(struct owner *o)
 {
+	long long most = o->watch->lifetime_s * 1000;
 	long long left = o->watch->mark.left_ms;
 	long long now = clock_boot_ms();
+
+	/* What was ordered counts, whatever the job says. */
+	if (most && (!left || left > most))
+		left = most;
 
 	o->s.started = clock_wall();
 	o->s.started_boot_ms = now;
@@ -235,6 +241,32 @@ static long long mark_wait(const struct owner *o)
 	return MARK_BUSY_MS;
 }
 
+/* It is looked at often: once is enough for the log. */
+static void doubt(struct owner *o, const char *why)
+{
+	if (!o->watch->doubted)
+		log_event("mark", "session", o->s.name, "result",
+			  "not believed", "message", why, NULL);
+	o->watch->doubted = true;
+}
+
+/* A visitor's job would otherwise send us to any place of the network. */
+static bool is_where_slurm_says(struct owner *o, const struct job_mark *mark)
+{
+	struct watch *w = o->watch;
+
+	if (!w->visitor || strcmp(mark->node, w->job.node) == 0)
+		return true;
+	if (w->job.node[0]) {
+		doubt(o, "of another node than Slurm's");
+	} else if (w->look_wait > SOON_MS) {
+		/* It seems to run: ask Slurm, and not all the time. */
+		w->look_wait = 0;
+		w->look_at = 0;
+	}
+	return false;
+}
+
 void watch_look_at_mark(struct owner *o)
 {
 	struct watch *w = o->watch;
@@ -244,17 +276,19 @@ void watch_look_at_mark(struct owner *o)
 	if (!o->s.job || clock_boot_ms() < w->mark_at)
 		return;
 	w->mark_at = clock_boot_ms() + mark_wait(o);
-	if (job_dir_read_mark(w->dir, &mark, &e) < 0) {
-		if (e.code == ERR_DAMAGED)
-			log_error("mark", &e);
+	if ((w->visitor && watch_visitor_open(o, &e) < 0) ||
+	    job_dir_read_mark(w->dir, &mark, &e) < 0) {
+		if (e.code == ERR_DAMAGED || e.code == ERR_TOO_LARGE)
+			doubt(o, e.msg);
 		return;
 	}
 	if (mark.job != o->s.job ||
 	    strcmp(mark.session.name, o->s.name) != 0) {
-		log_event("mark", "session", o->s.name, "result",
-			  "of another job", NULL);
+		doubt(o, "of another job");
 		return;
 	}
+	if (!is_where_slurm_says(o, &mark))
+		return;
 	w->mark = mark;
 	on_mark(o);
 }

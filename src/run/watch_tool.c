@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "farm/slurm_run.h"
+#include "farm/visitor.h"
 #include "run/watch.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -102,6 +103,18 @@ static int submit(struct owner *o, struct err *e)
 	return start(o, TOOL_SUBMIT, &argv, in, e);
 }
 
+/* `order` only for TOOL_SUBMIT. */
+static int run_helper(struct owner *o, enum tool tool,
+		      const struct job_order *order, struct err *e)
+{
+	AUTO_ARGV struct argv argv = { 0 };
+	AUTO_CLOSE int in = -1;
+
+	if (watch_visitor_command(o, tool, order, &argv, &in, e) < 0)
+		return -1;
+	return start(o, tool, &argv, in, e);
+}
+
 static int run_tool(struct owner *o, enum tool tool, struct err *e)
 {
 	struct watch *w = o->watch;
@@ -110,6 +123,8 @@ static int run_tool(struct owner *o, enum tool tool, struct err *e)
 
 	if (!program)
 		return -1;
+	if (w->visitor && (tool == TOOL_KNOCK || tool == TOOL_CANCEL))
+		return run_helper(o, tool, NULL, e);
 	if (tool == TOOL_LOOK)
 		slurm_look_command(program, o->s.job, &argv);
 	else if (tool == TOOL_ADDRESS)
@@ -198,11 +213,14 @@ static void on_key(struct owner *o, int status)
 	if (status != 0 ||
 	    tunnel_read_certificate(o->dir, order.certificate,
 				    sizeof(order.certificate), &e) < 0 ||
-	    job_dir_write_order(o->watch->dir, &o->config, &order, o->order,
-				&e) < 0) {
+	    (!o->watch->visitor &&
+	     job_dir_write_order(o->watch->dir, &o->config, &order, o->order,
+				 &e) < 0)) {
 		log_error("slurm", &e);
 		owner_fail(o, "The server could not prepare this machine.");
-	} else if (submit(o, &e) < 0) {
+	} else if (o->watch->visitor ?
+			   run_helper(o, TOOL_SUBMIT, &order, &e) < 0 :
+			   submit(o, &e) < 0) {
 		log_error("slurm", &e);
 		owner_fail(o, "The server could not ask the cluster for a "
 			      "place.");
@@ -241,6 +259,12 @@ static void on_submit(struct owner *o, int status, const char *said,
 	slurm_refusal(errors, why, sizeof(why));
 	log_event("slurm", "session", o->s.name, "command", "sbatch", "result",
 		  "refused", "message", status == 0 ? e.msg : why, NULL);
+	if (o->watch->visitor && visitor_is_refused(errors)) {
+		watch_visitor_strike(o);
+		submit_failed(o, "Your account may not have machines on the "
+				 "cluster. Ask the administrator.");
+		return;
+	}
 	if (status == 0 || is_unreachable(errors)) {
 		o->watch->unsure = true;
 		submit_failed(o, status == 0 ?

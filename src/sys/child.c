@@ -299,10 +299,9 @@ void child_signal(pid_t pid, bool group, int signal)
 
 void child_end(pid_t *pid, bool group)
 {
-	if (*pid > 1) {
-		child_signal(*pid, group, SIGKILL);
+	if (*pid > 1 &&
+	    (kill(group ? -*pid : *pid, SIGKILL) == 0 || errno != EPERM))
 		wait_for(*pid);
-	}
 	*pid = 0;
 }
 

@@ -79,8 +79,9 @@ MUST_CHECK int child_run(const struct child *c, const char *input,
  * `group` to all of the process group that it leads. */
 void child_signal(pid_t pid, bool group, int signal);
 
-/* Kill and reap a child (with `group` its group too), waiting for it.
- * *pid becomes 0. */
+/* Kill and reap a child (with `group` its group too), waiting for it.  One that
+ * we may not kill, since sudo(8) has made it another user's, is left to end by
+ * itself, and is reaped when we end.  *pid becomes 0. */
 void child_end(pid_t *pid, bool group);
 
 /*

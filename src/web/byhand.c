@@ -255,7 +255,7 @@ static int purge(const struct by_hand *b)
 	news = news_of(store.dir, IN_MOVED_TO);
 	while (store_count_alive(&store) && clock_boot_ms() < deadline)
 		await_change(news);
-	if (purge_everything(&store, &result, &e) < 0)
+	if (purge_patiently(&store, &result, &e) < 0)
 		return by_hand_complain(&e);
 	return BY_HAND_DONE;
 }

@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "conf/options_slurm.h"
+#include "farm/visitor.h"
 #include "session/admission.h"
 #include "sys/hostload.h"
 #include "vm/script_order.h"
@@ -104,6 +106,9 @@ int create_check(struct visit *v, struct session *s, struct err *e)
 		 letter_address(&v->who, address) ? address : v->who.mail);
 	if (access_check(&v->who, ACTION_CREATE, NULL, e) < 0 ||
 	    order_check_machine(s, &v->config, &v->who, e) < 0)
+		return -1;
+	if (config_has_visitors(&v->config) &&
+	    visitor_check(v->who.user, NULL, e) < 0)
 		return -1;
 	return visit_store(v, e);
 }

@@ -28,6 +28,7 @@ TABLE = {  # what each has of these
     "gpu": "json yes quiet dry-run",
     "gpu_unlock": "yes quiet dry-run",
     "secret": "quiet dry-run",
+    "sudo-rule": "",
     "config": "json",
     "help": "",
     "version": "json",
@@ -92,7 +93,8 @@ class Arguments(unittest.TestCase):
             config.write("no_such_option = 1\n")
             config.flush()
             words = {"start": ["x"], "stop": ["--all"], "extend": [NOBODY], "log": [NOBODY],
-                     "add": ["x"], "capture": [NOBODY, "a.qcow2"]}  # fmt: skip
+                     "add": ["x"], "capture": [NOBODY, "a.qcow2"],
+                     "sudo-rule": ["x"]}  # fmt: skip
             for command in set(TABLE) - {"edit", "import-config", "help", "version"}:
                 done = self.run_ctl(command, *words.get(command, ()), config=config.name)
                 self.assertEqual((done.returncode, done.stdout), (FAILED, ""), command)
@@ -170,6 +172,8 @@ class Commands(unittest.TestCase):
             (FAILED, f"{NOBODY}: no such session", "extend", NOBODY),
             (FAILED, "cannot open no-such.pl", "import-config", "--dry-run", "no-such.pl"),
             (FAILED, "x is neither a machine", "start", "x"),
+            (FAILED, "slurm_user is not visitor, so no rule is needed", "sudo-rule", "desktops"),
+            (FAILED, "a b is not a group's name", "sudo-rule", "a b"),
             (FAILED, f"{NOBODY}: no such session, nor a user who has one", "stop", NOBODY),
             (FAILED, "bob: no such session, nor a user who has one", "stop", "bob"),
             # --- wrong arguments
@@ -193,6 +197,7 @@ class Commands(unittest.TestCase):
             (USAGE, "name one machine", "start", "--keep"),
             (USAGE, "--all needs --yes where nobody can be asked", "stop", "--all"),
             (USAGE, "name sessions or users, or say --all", "stop"),
+            (USAGE, "name one group", "sudo-rule"),
             (USAGE, "name sessions or users, or say --all", "stop", "--all", self.name),
             # --- nothing to do
             (NOTHING, "Nothing was changed.", "edit", "config"),

@@ -1,4 +1,4 @@
-/* What Slurm's commands say, and a job's mark. */
+/* What Slurm's commands say, a job's mark, and a request to qwd-visitor. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "farm/job_dir.h"
 #include "farm/slurm.h"
+#include "farm/visitor.h"
 #include "farm/slurm_nodes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -31,6 +32,8 @@ static void check_look(const char *text)
 	require(!text_has_control(job.reason) && !strpbrk(job.reason, "<>&\"'"));
 	require(!*job.node || text_only(job.node, "-._"));
 	require(*text || job.state == SLURM_MISSING);
+	require(!*job.name || session_name_ok(job.name));
+	require(!text_has_control(job.user));
 }
 
 static void check_nodes(const char *text)
@@ -63,6 +66,20 @@ static void check_others(const char *text)
 	require(!text_has_control(why) && strlen(why) < sizeof(why));
 }
 
+static void check_request(const char *text, size_t size)
+{
+	static struct visitor_request r;
+	struct err e = ERR_INIT;
+	const char *script = NULL;
+
+	if (visitor_read(text, size, &r, &script, &e) < 0)
+		return;
+	require(session_name_ok(r.name));
+	require(script > text && script <= text + size);
+	require(r.verb != VISITOR_START ||
+		strcmp(r.order.session.name, r.name) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO_FREE char *text = malloc(size + 1);
@@ -74,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	check_look(text);
 	check_others(text);
+	check_request(text, size);
 	if (job_mark_parse(text, size, &mark, &e) == 0)
 		require(mark.job > 0 && text_only(mark.node, "-._") &&
 			session_name_ok(mark.session.name));

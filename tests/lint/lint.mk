@@ -2,7 +2,7 @@
 # Results are kept in build/lint, so that only what changed is looked at again.
 
 LINT := $(BUILD)/lint
-LINT_SRC := $(FLOOR_SRC) $(CTL_SRC) $(NET_SRC) $(SCRIPT_SRC) $(CGI_SRC)
+LINT_SRC := $(FLOOR_SRC) $(CTL_SRC) $(NET_SRC) $(SCRIPT_SRC) $(VISITOR_SRC) $(CGI_SRC)
 TEST_SRC := $(UNIT_SRC) $(UNIT_HELP_SRC) $(FUZZ_SRC) $(FUZZ_HELP_SRC) \
 	$(wildcard tests/lint/*.c)
 HEADERS := $(wildcard src/*/*.h tests/unit/*.h)

@@ -196,7 +196,7 @@ static struct slurm_job look(const char *text)
 
 static void squeue_is_read(void **state)
 {
-	struct slurm_job job = look("7|PENDING|Resources|n/a|1764089000\n");
+	struct slurm_job job = look("7|PENDING|Resources|n/a|1764089000|ann|" N "\n");
 
 	(void)state;
 	assert_int_equal(job.state, SLURM_PENDING);
@@ -205,7 +205,7 @@ static void squeue_is_read(void **state)
 	assert_int_equal(job.start, 1764089000);
 	/* A list of nodes may be long: it is cut. */
 	job = look("7|PENDING|ReqNodeNotAvail, UnavailableNodes:node[1-3,5-7],"
-		   "other[10-20],third[1-99]|n/a|N/A\n");
+		   "other[10-20],third[1-99]|n/a|N/A|ann|" N "\n");
 	assert_string_equal(job.reason,
 			    "ReqNodeNotAvail, UnavailableNodes:node[1-3,5-7],"
 			    "other[10-20],th");
@@ -214,7 +214,7 @@ static void squeue_is_read(void **state)
 
 static void squeue_about_a_running_job_names_its_node(void **state)
 {
-	struct slurm_job job = look("7|RUNNING|None|node-2.lab|1764089000\n");
+	struct slurm_job job = look("7|RUNNING|None|node-2.lab|1764089000|ann|" N "\n");
 
 	(void)state;
 	assert_int_equal(job.state, SLURM_RUNNING);
@@ -222,7 +222,7 @@ static void squeue_about_a_running_job_names_its_node(void **state)
 	assert_string_equal(job.node, "node-2.lab");
 	assert_false(slurm_has_ended(job.state));
 	assert_true(slurm_has_ended(
-		look("7|NODE_FAIL|NodeDown|node1|1764089000\n").state));
+		look("7|NODE_FAIL|NodeDown|node1|1764089000|ann|" N "\n").state));
 	assert_int_equal(look("").state, SLURM_MISSING);
 }
 
@@ -230,15 +230,15 @@ static void what_squeue_never_says_is_no_answer(void **state)
 {
 	static const char *const bad[] = {
 		"7|RUNNING|None|node2|1764089000",
-		"8|RUNNING|None|node2|1764089000\n",
-		"7|DANCING|None|node2|1764089000\n",
+		"8|RUNNING|None|node2|1764089000|ann|" N "\n",
+		"7|DANCING|None|node2|1764089000|ann|" N "\n",
 		"7|RUNNING|None|node2\n",
 		"7|RUNNING|None|node2|1764089000|x\n",
 		"7|RUNNING|None|node2|yesterday\n",
-		"7|RUNNING|None|node 2|1764089000\n",
-		"7|RUNNING|<b>|node2|1764089000\n",
-		"7|RUNNING|None|../../x|1764089000\n",
-		"7|RUNNING|None|node2|1\n7|RUNNING|None|node2|1\n",
+		"7|RUNNING|None|node 2|1764089000|ann|" N "\n",
+		"7|RUNNING|<b>|node2|1764089000|ann|" N "\n",
+		"7|RUNNING|None|../../x|1764089000|ann|" N "\n",
+		"7|RUNNING|None|node2|1\n7|RUNNING|None|node2|1|ann|" N "\n",
 		"\n",
 		"||||\n",
 		"JOBID|STATE|REASON|EXEC_HOST|START_TIME\n",
@@ -333,7 +333,7 @@ static void a_directory_that_others_may_enter_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(fchmod(dir, 0750), 0);
-	assert_int_equal(job_dir_open(path, &e), -1);
+	assert_int_equal(job_dir_open(path, geteuid(), &e), -1);
 	assert_int_equal(e.code, ERR_DAMAGED);
 }
 

@@ -1,0 +1,484 @@
+"""Jobs under the visitors' own accounts (slurm_user = visitor): real accounts,
+real sudo, a real Slurm.  The accounts are in this test's own mount namespace.
+
+The enemies are a visitor with a shell on the cluster, who owns his job's
+directory and processes, and a web service that was taken over, which is
+whoever may run what sudo's rule lets www-data run.
+"""
+
+import grp
+import signal
+
+from harness import *
+from slurm_cluster import Cluster
+from test_slurm import covered, see_screen, unavailable, web_owner
+
+GROUP = "desktops"
+PEOPLE = {"ann": 2001, "bob": 2002, "carla": 2003}
+# An account of the system's, and one that is in no group.
+SYSTEM = {"printer": 300}
+LOGIN = "#!/bin/sh\necho SUCCESS\n"
+NO_ACCOUNT = "Your name has no account on the cluster. Ask the administrator for one."
+
+
+# What it gets is --session-job DIR.
+ROGUE = """#!/usr/bin/python3
+import json, os, sys, time
+def main():
+    place = sys.argv[2]
+    with open(place + "/order") as file:
+        session = json.load(file)["session"]
+    session.update(state="running")
+    session.update(MARK.pop("session", {}))
+    mark = {"version": 1, "job": int(os.environ["SLURM_JOB_ID"]),
+            "node": os.environ["SLURMD_NODENAME"], "port": 4, "left_ms": 900000,
+            "certificate": "-----BEGIN CERTIFICATE-----\\n", "session": session} | MARK
+    os.umask(0o027)
+    with open(place + "/mark.new", "w") as file:
+        json.dump(mark, file)
+    os.rename(place + "/mark.new", place + "/mark")
+    time.sleep(600)
+"""
+
+
+@contextlib.contextmanager
+def accounts():
+    """They are there in this mount namespace, and in those made of it."""
+    place = pathlib.Path(tempfile.mkdtemp(prefix="etc", dir="/tmp"))
+    place.chmod(0o755)
+    covered = []
+
+    def cover(target, text, mode):
+        file = place / target.name
+        file.write_text(text)
+        file.chmod(mode)
+        subprocess.run(["mount", "--bind", file, target], check=True)
+        covered.append(target)
+
+    try:
+        passwd, group = pathlib.Path("/etc/passwd"), pathlib.Path("/etc/group")
+        lines = [
+            f"{name}:x:{uid}:{uid}::/tmp/etc-home:/bin/sh\n"
+            for name, uid in (PEOPLE | SYSTEM).items()
+        ]
+        groups = [f"{name}:x:{uid}:\n" for name, uid in (PEOPLE | SYSTEM).items()]
+        # carla may not have machines; root may, if one believes the group.
+        groups += [f"{GROUP}:x:2100:ann,bob,root,printer\n"]
+        cover(passwd, passwd.read_text() + "".join(lines), 0o644)
+        cover(group, group.read_text() + "".join(groups), 0o644)
+        rules = place / "sudoers.d"
+        rules.mkdir(mode=0o750)
+        subprocess.run(["mount", "--bind", rules, "/etc/sudoers.d"], check=True)
+        covered.append("/etc/sudoers.d")
+        yield
+    finally:
+        for target in reversed(covered):
+            subprocess.run(["umount", target], check=True)
+        shutil.rmtree(place)
+
+
+def service_group():
+    """The group that the site's processes have (tests/site/site)."""
+    with contextlib.suppress(FileNotFoundError, KeyError):
+        device = os.stat("/dev/kvm")
+        kvm = grp.getgrnam("kvm").gr_gid
+        if device.st_gid == kvm and stat.filemode(device.st_mode) == "crw-rw----":
+            return kvm
+    return SERVICE_USER.pw_gid
+
+
+def web_owners(site, name):
+    return [p for p in site.processes(name) if p.role == "owner" and p.uid == SERVICE_USER.pw_uid]
+
+
+def lacking():
+    why = unavailable()
+    return why or (None if shutil.which("sudo") else "not installed: sudo")
+
+
+@unittest.skipIf(lacking(), lacking())
+class Visitors(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.enterClassContext(accounts())
+        cls.cluster = cls.enterClassContext(Cluster(nodes=2))
+        cls.jobs = cls.cluster.dir / "visitors"
+        cls.jobs.mkdir()
+        os.chown(cls.jobs, 0, service_group())
+        cls.jobs.chmod(0o3733)
+        register = cls.jobs / "register"
+        register.mkdir(mode=0o700)
+        shutil.chown(register, "www-data", "www-data")
+
+    @contextlib.contextmanager
+    def site(self, rule=True, **options):
+        """A site whose visitors are who they say they are, and which leaves
+        nothing in dir_slurm."""
+        ours = self.cluster.options(
+            dir_slurm=self.jobs,
+            slurm_user="visitor",
+            service_max_instance_nb=20,
+            service_stop_grace=1,
+        )
+        login = pathlib.Path("/tmp/login-visitor")
+        login.write_text(LOGIN)
+        login.chmod(0o755)
+        try:
+            with Site(options=ours | {"check_user_custom": login}) as site:
+                site.configure(slurm_program=site.dir / "cgi-bin/qemu-web-desktop", **options)
+                if rule:
+                    self.install_rule(site)
+                yield site
+                site.qwdctl("stop", "--all", "--now", "--yes", check=False)
+                eventually(lambda: not self.left(), 30, f"nothing left of {self.left()}")
+        finally:
+            login.unlink()
+            for file in pathlib.Path("/etc/sudoers.d").iterdir():
+                file.unlink()
+
+    def install_rule(self, site):
+        """As the administrator does: by what qwdctl prints."""
+        rule = pathlib.Path("/etc/sudoers.d/qemu-web-desktop")
+        rule.write_text(site.qwdctl("sudo-rule", GROUP).stdout)
+        rule.chmod(0o440)
+        subprocess.run(["visudo", "-c", "-q", "-f", rule], check=True)
+
+    def left(self):
+        """What is in dir_slurm but the register's own directories."""
+        found = [p for p in self.jobs.iterdir() if p.name != "register"]
+        return found + [p for p in (self.jobs / "register").glob("*/*")]
+
+    def client(self, site, name):
+        """Somebody who is logged in."""
+        visitor = site.visitor()
+        answer = visitor.post_form({"user": name, "password": "any", "manage": "1"})
+        self.assertEqual(answer.status, 200, answer)
+        return visitor
+
+    def order(self, site, name, **fields):
+        visitor = site.visitor()
+        answer = visitor.post_form(site.order(user=name, password="any", **fields))
+        return answer
+
+    def running(self, site, name="ann", **fields):
+        """A client of his, and his running session."""
+        visitor = site.visitor()
+        session = visitor.create(user=name, password="any", **fields)
+        return visitor, visitor.wait_state(session["name"], "running")
+
+    def end(self, site, visitor, name):
+        site.qwdctl("stop", name, "--now", "--yes")
+        visitor.wait_state(name, FINAL, 30)
+
+    def as_visitor(self, site, request, user="ann", config=None, script=b""):
+        """The helper, by sudo, as the service's user starts it: or whoever has
+        taken that over."""
+        return subprocess.run(
+            ["sudo", "-n", "-u", user, "--", site.dir / "libexec/qwd-visitor"]
+            + [config or site.dir / "etc/config.conf"],
+            input=(request if isinstance(request, bytes) else json.dumps(request).encode())
+            + b"\n"
+            + script,
+            env={"PATH": "/usr/bin:/bin"},
+            user=SERVICE_USER.pw_uid,
+            group=SERVICE_USER.pw_gid,
+            extra_groups=[],
+            capture_output=True,
+            timeout=40,
+            check=False,
+        )
+
+    def owner_of(self, job):
+        return self.cluster.run("squeue", "-h", "-j", str(job), "-o", "%u").strip()
+
+    def test_a_job_is_its_visitors_and_nobody_elses(self):
+        """SR8."""
+        with self.site() as site:
+            visitor, session = self.running(site)
+            name = session["name"]
+            self.assertEqual(self.owner_of(session["job"]["id"]), "ann")
+            see_screen(self, site, session)
+            mine = self.jobs / name
+            state = mine.stat()
+            self.assertEqual(
+                (state.st_uid, state.st_gid, stat.S_IMODE(state.st_mode)),
+                (PEOPLE["ann"], service_group(), 0o2750),
+            )
+            qemu = site.process("qemu", name)
+            self.assertEqual(qemu.uid, PEOPLE["ann"])
+            # Nobody but she writes there, and bob does not even look.
+            for who, what in (("bob", ["ls", mine]), ("bob", ["ls", self.jobs])):
+                done = subprocess.run(what, user=PEOPLE[who], capture_output=True, check=False)
+                self.assertIn(b"Permission denied", done.stderr)
+            for path in mine.rglob("*"):
+                self.assertEqual(path.stat().st_uid, PEOPLE["ann"], path)
+                readable = path.name in ("mark", "output")
+                self.assertEqual(path.stat().st_mode & 0o077, 0o040 if readable else 0, path)
+            # Another visitor has no way to it here either.
+            other = self.client(site, "bob")
+            self.assertIn(other.get(f"{CGI}?session={name}").status, (403, 404))
+            answer = other.post_form({"session_stop": name})
+            self.assertIn(answer.status, (403, 404))
+            self.assertEqual(visitor.session(name)["state"], "running")
+            visitor.stop(name)
+            ended = visitor.wait_state(name, "ended")
+            self.assertEqual(ended["reason"], "Stopped by its user.")
+            eventually(lambda: not self.left(), 20, "its directory and its entry are gone")
+
+    def test_names_without_an_account_get_no_machine(self):
+        """SR8."""
+        with self.site() as site:
+            for name in ("nobody-here", "root", "printer", "www-data", "ann@lab.example",
+                         "Ann", "nobody", "#2001", "2001"):
+                answer = self.order(site, name)
+                self.assertEqual(answer.status, 403, (name, answer))
+                self.assertEqual(answer.json()["error"]["message"], NO_ACCOUNT, name)
+            self.assertEqual(self.left(), [])
+            self.assertIn('user=root result="no account"', site.error_log())
+            # One with an account that the rule leaves out.
+            visitor = site.visitor()
+            session = visitor.create(user="carla", password="any")
+            failed = visitor.wait_state(session["name"], "failed")
+            self.assertEqual(
+                failed["reason"],
+                "Your account may not have machines on the cluster. Ask the administrator.",
+            )
+
+    def test_an_owner_that_dies_leaves_neither_job_nor_directory(self):
+        with self.site() as site:
+            visitor, session = self.running(site)
+            name = session["name"]
+            os.kill(web_owner(site, name).pid, signal.SIGKILL)
+            eventually(lambda: visitor.session(name)["state"] == "failed", 10, "failed")
+            site.qwdctl("purge")
+            self.assertEqual(self.left(), [])
+            eventually(lambda: not site.processes(name), 20, "its processes are gone")
+            self.assertNotIn(self.cluster.jobs()[session["job"]["id"]][0], ("RUNNING", "PENDING"))
+
+    def test_a_directory_full_of_traps_hangs_nobody_and_is_removed(self):
+        """SR21: what a visitor writes is his, whatever it looks like."""
+        with self.site() as site:
+            visitor, session = self.running(site)
+            name = session["name"]
+            planted = "qemu-web-desktop-" + "b" * 20
+            traps = f"""
+                set -e
+                cd {self.jobs}/{name}
+                rm -f mark output
+                mkfifo output
+                ln -s /etc/passwd mark.tmp
+                mkdir -p a/{"/".join(["d"] * 400)} closed/inside
+                chmod 0 closed
+                ln -s /etc victim
+                """
+            subprocess.run(["sh", "-c", traps], user=PEOPLE["ann"], check=True)
+            # One of bob's beside it, as like one of ours as he can make it.
+            host = f"cd {self.jobs} && mkdir {planted} && cp /etc/hostname {planted}/host"
+            subprocess.run(["sh", "-c", host], user=PEOPLE["bob"], check=True)
+            for trap in ("mkfifo mark", "ln -s /etc/passwd mark", "truncate -s 1T mark",
+                         "printf '{\"version\":1}' >mark", "mkdir -p mark/x"):
+                subprocess.run(
+                    ["sh", "-c", f"cd {self.jobs}/{name} && rm -rf mark && {trap}"],
+                    user=PEOPLE["ann"], check=True,
+                )
+                site.qwdctl("purge", check=False)
+                self.assertEqual(visitor.session(name)["state"], "running", trap)
+            eventually(lambda: 'result="not believed"' in site.words(), 20, "the log has it")
+            # The page goes on, and the job ends as it is told.
+            visitor.stop(name)
+            self.assertEqual(visitor.wait_state(name, FINAL)["reason"], "Stopped by its user.")
+            eventually(lambda: self.left() == [self.jobs / planted], 30, "hers is gone, his stays")
+            self.assertTrue(pathlib.Path("/etc/passwd").exists())
+            subprocess.run(["rm", "-r", self.jobs / planted], check=True)
+
+    def rogue(self, **mark):
+        """A program in the job's place that says what it likes."""
+        program = self.cluster.dir / "rogue"
+        program.write_text(ROGUE + f"MARK = {mark!r}\nmain()\n")
+        program.chmod(0o755)
+        return program
+
+    def test_a_mark_decides_nothing_that_is_the_services(self):
+        """SR21."""
+        lie = {"session": {"user": "bob", "email": "bob@lab.example", "token": "t" * 32,
+                           "notice": "no \x1b[31m", "cpu": 64}}
+        long = {"session": {"user": "bob", "machine": "other.iso", "cpu": 64}, "left_ms": 0,
+                "port": 1}
+        with self.site() as site:
+            # To another node, or another host than Slurm says, nobody goes.
+            with socket.create_server(("127.0.0.1", 0)) as trap:
+                for mark_of, told in (
+                    ({"node": "localhost", "port": trap.getsockname()[1]}, "of another node"),
+                    (lie, "control characters"),
+                    ({"job": 1 << 20}, "of another job"),
+                ):
+                    site.configure(slurm_program=self.rogue(**mark_of))
+                    visitor = site.visitor()
+                    name = visitor.create(user="ann", password="any")["name"]
+                    eventually(
+                        lambda: re.search(f"session={name} result=\"not believed\" .*{told}", site.words()),
+                        30, told,
+                    )
+                    self.assertEqual(visitor.session(name)["state"], "queued")
+                    self.end(site, visitor, name)
+                trap.settimeout(0)
+                with self.assertRaises(BlockingIOError):
+                    trap.accept()
+            # A lifetime without an end is not his to give, nor another's name.
+            site.configure(slurm_program=self.rogue(**long))
+            visitor = site.visitor()
+            name = visitor.create(user="ann", password="any")["name"]
+            before = site.record(name)
+            visitor.wait_state(name, "booting")
+            record = site.record(name)
+            self.assertLessEqual(record["ends"] - record["started"], 900)
+            self.assertGreater(record["ends"], 0)
+            for key in ("user", "machine", "cpu", "token", "email", "origin"):
+                self.assertEqual(record[key], before[key], key)
+            self.end(site, visitor, name)
+
+    def test_a_number_that_is_another_ones_job_is_not_taken(self):
+        """SR21: Slurm says whose job it is, and not who has submitted it."""
+        with self.site(snapshot_lifetime=3600) as site:
+            _, his = self.running(site, "bob")
+            number = his["job"]["id"]
+            with covered("/usr/bin/sbatch", f"#!/bin/sh\ncat >/dev/null\necho {number}\n"):
+                visitor = site.visitor()
+                name = visitor.create(user="ann", password="any")["name"]
+                failed = visitor.wait_state(name, "failed")
+            self.assertEqual(failed["reason"], "The cluster says that its job is another one.")
+            self.assertEqual(self.cluster.jobs()[number][0], "RUNNING")
+
+    def test_the_helper_does_no_more_than_the_configuration_says(self):
+        """SR2, SR27: who has taken over the web service asks it."""
+        with self.site(dir_mounts="", slurm_account="beamline") as site:
+            name = "qemu-web-desktop-" + "c" * 20
+            good = {
+                "name": name, "user": "ann", "machine": "tiny.iso", "format": "raw", "cpu": 1,
+                "memory_mb": 256, "network": "user", "account": "beamline",
+            }
+            visitor, session = None, None
+            template = self.template(site)
+
+            def ask(user="ann", life=900, verb="start", **session):
+                order = {"version": 1, "session": template | good | session, "lifetime_s": life,
+                         "certificate": ""}
+                return self.as_visitor(
+                    site, {"version": 1, "verb": verb, "name": order["session"]["name"],
+                           "order": order}, user)
+
+            for told, changes in {
+                "order's mounts": {"mounts": "/home:rw"},
+                "order's qemu_options": {"qemu_options": "-fsdev local,path=/"},
+                "order's network": {"network": "bridge=br0"},
+                "order's cpu": {"cpu": 64},
+                "order's memory": {"memory_mb": 1 << 20},
+                "order's lifetime": {"life": 0},
+                "order's format": {"format": "vvfat"},
+                "order's master": {"master": True},
+                "order's account": {"account": "others"},
+                "order's gpu": {"gpu": "0000:01:00.0"},
+                "order's firmware": {"firmware": "uefi"},
+                "order's user": {"user": "bob"},
+                "not a session's name": {"name": "../ann"},
+                "not a name of this service's": {"name": "analysis-of-hers"},
+                "machine is malformed": {"machine": "../../etc/passwd"},
+                "verb: none of ours": {"verb": "shell"},
+            }.items():
+                done = ask(**changes)
+                self.assertEqual(done.returncode, 1, (told, done))
+                self.assertIn(told, done.stderr.decode())
+                self.assertEqual(self.left(), [], told)
+            for request in (b"", b"{}", b"[]", b"x" * 300_000, b'{"version":1}'):
+                self.assertEqual(self.as_visitor(site, request).returncode, 1, request[:20])
+            # In the group, and none of the people that it is for.
+            self.assertIn("is no account of a person", ask("printer").stderr.decode())
+            # Others, root and another configuration are not in sudo's rule.
+            mine = pathlib.Path("/tmp/mine.conf")
+            mine.write_text((site.dir / "etc/config.conf").read_text())
+            try:
+                for done in (
+                    ask("root"), ask("carla"),
+                    self.as_visitor(site, {}, "ann", config=mine),
+                ):
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn("a password is required", done.stderr.decode())
+                # Nor would one be taken that is not root's.
+                shutil.chown(mine, "ann")
+                alone = subprocess.run(
+                    [site.dir / "libexec/qwd-visitor", mine], user=PEOPLE["ann"],
+                    input=b"", capture_output=True, check=False,
+                )
+                self.assertIn("must be root's", alone.stderr.decode())
+            finally:
+                mine.unlink()
+            # What somebody has put in its place is not taken either.
+            (self.jobs / name).mkdir(mode=0o777)
+            self.assertIn("is there already", ask().stderr.decode())
+            (self.jobs / name).rmdir()
+            self.jobs.chmod(0o2777)
+            self.assertIn("must be root's, with mode 3733", ask().stderr.decode())
+            self.jobs.chmod(0o3733)
+            self.assertEqual(self.left(), [])
+
+    def template(self, site):
+        """A record with all its members, as a session of bob's has it."""
+        site.configure(slurm_account=None)
+        visitor = site.visitor()
+        name = visitor.create(user="bob", password="any")["name"]
+        record = site.record(name)
+        self.end(site, visitor, name)
+        eventually(lambda: not self.left(), 20, "it is gone")
+        site.configure(slurm_account="beamline")
+        return record | {"state": "starting", "reason": "", "ended": 0, "job": 0, "node": ""}
+
+    @unittest.skipUnless(LONG, "slow: waits for a helper that does not end")
+    def test_a_helper_that_nobody_can_end_holds_up_nobody(self):
+        """A visitor has stopped it, who may: the service may not kill it."""
+        with self.site() as site:
+            visitor, session = self.running(site)
+            name = session["name"]
+            stuck = "#!/bin/sh\ntrap '' ALRM TERM HUP\nwhile :; do sleep 1; done\n"
+            with covered("/usr/bin/scancel", stuck):
+                try:
+                    site.qwdctl("stop", name, "--now", "--yes", check=False)
+                    visitor.wait_state(name, FINAL, 240)
+                    eventually(lambda: not web_owners(site, name), 60, "its owner has ended")
+                finally:
+                    for process in processes():
+                        if "/usr/bin/scancel" in process.argv:
+                            os.kill(process.pid, signal.SIGKILL)
+            site.qwdctl("purge", check=False)
+            self.assertEqual(self.left(), [])
+
+    def test_check_looks_at_rule_directory_and_configuration(self):
+        with self.site(rule=False) as site:
+            told = site.qwdctl("check", check=False).stdout
+            self.assertIn("error: slurm_user = visitor: sudo has no rule for", told)
+            self.install_rule(site)
+            told = site.qwdctl("check", check=False).stdout
+            self.assertIn(f"ok: sudo has a rule for {site.dir}/libexec/qwd-visitor\n", told)
+            self.assertIn(f"note: dir_slurm: {self.jobs} is on a file system of this host", told)
+            os.chown(self.jobs, 0, 2100)
+            self.jobs.chmod(0o3733)
+            told = site.qwdctl("check", check=False).stdout
+            self.assertIn(f"error: dir_slurm: ann is in group {GROUP}, and may read in", told)
+            os.chown(self.jobs, 0, service_group())
+            self.jobs.chmod(0o2700)
+            told = site.qwdctl("check", check=False).stdout
+            self.assertIn(f"error: dir_slurm: {self.jobs} is not root's directory for all", told)
+            self.jobs.chmod(0o3733)
+            (site.dir / "etc/config.conf").chmod(0o600)
+            shutil.chown(site.dir / "etc/config.conf", "www-data")
+            told = site.qwdctl("check", check=False).stdout
+            self.assertIn("must be root's to write and everybody's to read", told)
+            site.configure()
+            # Whose names nobody checks have no jobs of their own.
+            site.configure(check_user_custom=None, allow_anonymous="yes")
+            done = site.qwdctl("check", check=False)
+            self.assertIn("slurm_user = visitor: nobody's name is checked", done.stdout + done.stderr)
+            site.configure(check_user_custom="/tmp/login-visitor", allow_anonymous=None)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
