@@ -75,7 +75,8 @@ SCRIPT_SRC := $(wildcard src/script/*.c)
 VISITOR_SRC := $(wildcard src/visitor/*.c)
 CGI_SRC := $(wildcard cgi-bin/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-# Whatever else lies in tests/unit helps all unit tests; so in tests/fuzz.
+# Whatever else lies in tests/unit helps unit tests, each of which is linked with
+# what it uses of it; so in tests/fuzz, with all of it.
 UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_HELP_SRC := $(filter-out $(FUZZ_SRC),$(wildcard tests/fuzz/*.c))
@@ -92,6 +93,7 @@ FUZZ_HELP_OBJ := $(FUZZ_HELP_SRC:%.c=$(OBJ)/%.o)
 LIB := $(BUILD)/libqwd.a
 CTL_LIB := $(BUILD)/libctl.a
 NET_LIB := $(BUILD)/libnet.a
+UNIT_LIB := $(BUILD)/libunit.a
 UNIT := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
@@ -119,7 +121,8 @@ $(OBJ)/%.o: %.c $(BUILD)/flags
 $(LIB): $(FLOOR_OBJ)
 $(CTL_LIB): $(CTL_OBJ)
 $(NET_LIB): $(NET_OBJ)
-$(LIB) $(CTL_LIB) $(NET_LIB):
+$(UNIT_LIB): $(UNIT_HELP_OBJ)
+$(LIB) $(CTL_LIB) $(NET_LIB) $(UNIT_LIB):
 	@echo '  AR    $@'
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -164,7 +167,7 @@ $(BUILD)/clock/qwdctl: $(CTL_OBJ) $(OBJ)/tests/e2e/clock.o $(LIB)
 
 # A unit test has its own main(); those of qwdctl and qwd-net stay in their
 # archives.
-$(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_HELP_OBJ) $(CTL_LIB) $(NET_LIB) $(LIB)
+$(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_LIB) $(CTL_LIB) $(NET_LIB) $(LIB)
 	@echo '  LINK  $@'
 	@mkdir -p $(@D)
 	@$(CC) $(link_flags) -o $@ $^ -lcmocka $(CGI_LIBS) $(NET_LIBS) $(SCRIPT_LIBS)
