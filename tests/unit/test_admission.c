@@ -542,9 +542,9 @@ static void a_damaged_record_does_not_keep_others_out(void **state)
 	close(place_reserve(&s, 0));
 }
 
-/* P6: from getrandom(2), and nothing public tells of it. */
 /* ---- Names, clusters, other hosts ---- */
 
+/* P6: from getrandom(2), and nothing public tells of it. */
 static void tokens_are_random_and_no_part_of_the_name(void **state)
 {
 	enum { MANY = 200 };
