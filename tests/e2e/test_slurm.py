@@ -138,7 +138,11 @@ class Slurm(unittest.TestCase):
             let_go()
             see_screen(self, site, site.wait_state(name, "running"))
             # Once it runs there are news of nothing, and nobody on his way.
-            eventually(lambda: not on_their_way(), 20, "the first look is over")
+            eventually(
+                lambda: not [p for p in processes() if p.name == "stunnel"],
+                20,
+                "the first look is over",
+            )
             for p in site.processes(name):
                 eventually(
                     lambda p=p: "anon_inode:inotify" not in p.descriptors().values(), 10, str(p)
