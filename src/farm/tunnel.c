@@ -140,6 +140,13 @@ int tunnel_listen_tcp(struct tunnel *t, long long port, struct err *e)
 	return err_set(e, ERR_CONFLICT, "no port from slurm_port on is free");
 }
 
+bool tunnel_port_ok(long long port, long long first)
+{
+	if (!first)
+		return port >= 1024 && port <= 65535;
+	return port >= first && port < first + PORTS && port <= 65535;
+}
+
 int tunnel_configure(struct tunnel *t, bool client, const char *target,
 		     const char *peer, struct err *e)
 {

@@ -50,6 +50,9 @@ MUST_CHECK int tunnel_listen_unix(struct tunnel *t, struct err *e);
 MUST_CHECK int tunnel_listen_tcp(struct tunnel *t, long long port,
 				 struct err *e);
 
+/* Can that have taken this port? */
+bool tunnel_port_ok(long long port, long long first);
+
 /*
  * Write stunnel's configuration: `target` is "HOST:PORT" for the web host's
  * end (`client`), or the path of a unix socket; `peer` the one certificate

@@ -21,6 +21,7 @@ enum {
 	SILENCE_MS = 120 * 1000,
 	STOP_NOW_MS = 5 * 1000, /* for a job that was told to end at once */
 	STOP_MORE_MS = 10 * 1000, /* beyond its guest's grace */
+	LINGER_MS = 60 * 1000, /* a job that has said its end */
 	GIVE_UP_MS = 40 * 1000, /* before a purge believes that we hang */
 	WORDS_MAX = 4096,
 	GATEWAY_MS = 10 * 1000,
@@ -89,7 +90,7 @@ static void next_look(struct owner *o)
 	struct watch *w = o->watch;
 	long long most = LOOK_RUNNING_MS;
 
-	if (w->final || o->s.state == SESSION_STOPPING ||
+	if ((w->final && !w->lingers) || o->s.state == SESSION_STOPPING ||
 	    slurm_has_ended(w->job.state))
 		most = LOOK_ENDING_MS;
 	else if (o->s.job_away)
@@ -213,6 +214,16 @@ void watch_submitted(struct owner *o, long long job)
 
 /* ---- Its turns ---- */
 
+/* It says that it is over, and goes on. */
+static void linger(struct owner *o)
+{
+	struct watch *w = o->watch;
+
+	w->final_at = clock_boot_ms();
+	w->want_cancel = true;
+	w->lingers = true;
+}
+
 static void give_up(struct owner *o)
 {
 	struct watch *w = o->watch;
@@ -227,6 +238,8 @@ static void give_up(struct owner *o)
 			      "cluster's computer.");
 	else if (w->final && o->s.job_away && now >= w->final_at)
 		end_by_slurm(o);
+	else if (w->final && now >= w->final_at + LINGER_MS)
+		linger(o);
 	else if (w->give_up_at && now >= w->give_up_at)
 		owner_end(o, "Stopped.");
 }

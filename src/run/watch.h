@@ -59,6 +59,7 @@ struct watch {
 	bool marked;
 	bool doubted; /* that a mark is not believed is in the log */
 	bool final; /* the mark says so; Slurm is asked, too */
+	bool lingers; /* and says otherwise */
 	char address[SESSION_NODE_SIZE]; /* the node's, on its network */
 	struct tunnel tunnel;
 	bool probing; /* o->vnc waits for the display's greeting */

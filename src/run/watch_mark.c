@@ -289,6 +289,10 @@ void watch_look_at_mark(struct owner *o)
 	}
 	if (!is_where_slurm_says(o, &mark))
 		return;
+	if (mark.port && !tunnel_port_ok(mark.port, o->config.slurm_port)) {
+		doubt(o, "of a port that displays do not have");
+		return;
+	}
 	w->mark = mark;
 	on_mark(o);
 }

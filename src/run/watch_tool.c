@@ -71,7 +71,9 @@ static void read_words(int fd, struct buf *ret)
 	off_t at = 0;
 	ssize_t got;
 
-	while ((got = pread(fd, piece, sizeof(piece), at)) > 0) {
+	/* A visitor's process may have made it as long as it likes. */
+	while (!buf_failed(ret) &&
+	       (got = pread(fd, piece, sizeof(piece), at)) > 0) {
 		buf_add(ret, piece, (size_t)got);
 		at += got;
 	}

@@ -29,6 +29,7 @@
 #include "sys/core.h"
 #include "sys/file.h"
 #include "sys/user.h"
+#include "visitor/trust.h"
 
 enum { RANDOM_LEN = 20 }; /* of a session's name, behind the service's */
 
@@ -62,27 +63,43 @@ static int identify(struct helper *h, struct err *e)
 	return 0;
 }
 
-/* The rule names it, but who may write to it has the last word. */
-static int check_is_roots(const char *file, struct err *e)
+/* The rule names it, but who may write to it has the last word; to what is
+ * read with it, too (conf/options.h). */
+static int trust_config(const char *file, struct err *e)
 {
-	struct stat st;
+	AUTO_FREE char *more = strdup(file);
+	AUTO_FREE char *directory = NULL;
+	char *slash = more ? strrchr(more, '/') : NULL;
 
-	if (stat(file, &st) < 0)
-		return err_sys(e, "cannot look at %s", file);
-	if (st.st_uid == 0 && S_ISREG(st.st_mode) && !(st.st_mode & 022))
+	if (trust_path(file, e) < 0)
+		return -1;
+	if (!slash)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	*slash = '\0';
+	directory = file_join(more, "config.d");
+	return directory ? trust_directory(directory, e) :
+			   err_set(e, ERR_SYSTEM, "no memory");
+}
+
+/* Where machines are described, and where jobs' directories are. */
+static int trust_places(const struct config *c, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (trust_path(c->dir_slurm, e) < 0)
+		return -1;
+	if (trust_path(c->machines_conf, &why) == 0 ||
+	    why.code == ERR_NOT_FOUND)
 		return 0;
-	return err_set(e, ERR_CONFIG,
-		       "%s must be root's, and nobody else's to write", file);
+	*e = why;
+	return -1;
 }
 
 static int configure(struct helper *h, const char *file, struct err *e)
 {
 	struct config *c = &h->config;
 
-	if (file[0] != '/')
-		return err_set(e, ERR_INPUT, "%s is not an absolute path",
-			       file);
-	if (check_is_roots(file, e) < 0 || config_read(c, file, true, e) < 0 ||
+	if (trust_config(file, e) < 0 || config_read(c, file, true, e) < 0 ||
 	    config_finish(c, e) < 0)
 		return -1;
 	if (!config_has_visitors(c))
@@ -90,6 +107,8 @@ static int configure(struct helper *h, const char *file, struct err *e)
 			       "%s does not let visitors have jobs of their "
 			       "own (slurm_user = visitor)",
 			       file);
+	if (trust_places(c, e) < 0)
+		return -1;
 	h->jobs = open(c->dir_slurm, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return h->jobs < 0 ? err_sys(e, "cannot open %s", c->dir_slurm) : 0;
 }

@@ -31,7 +31,7 @@ def main():
     session.update(state="running")
     session.update(MARK.pop("session", {}))
     mark = {"version": 1, "job": int(os.environ["SLURM_JOB_ID"]),
-            "node": os.environ["SLURMD_NODENAME"], "port": 4, "left_ms": 900000,
+            "node": os.environ["SLURMD_NODENAME"], "port": 4000, "left_ms": 900000,
             "certificate": "-----BEGIN CERTIFICATE-----\\n", "session": session} | MARK
     os.umask(0o027)
     with open(place + "/mark.new", "w") as file:
@@ -303,13 +303,14 @@ class Visitors(unittest.TestCase):
         lie = {"session": {"user": "bob", "email": "bob@lab.example", "token": "t" * 32,
                            "notice": "no \x1b[31m", "cpu": 64}}
         long = {"session": {"user": "bob", "machine": "other.iso", "cpu": 64}, "left_ms": 0,
-                "port": 1}
+                "port": 4001}
         with self.site() as site:
             # To another node, or another host than Slurm says, nobody goes.
             with socket.create_server(("127.0.0.1", 0)) as trap:
                 for mark_of, told in (
                     ({"node": "localhost", "port": trap.getsockname()[1]}, "of another node"),
                     (lie, "control characters"),
+                    ({"port": 22}, "of a port that displays do not have"),
                     ({"job": 1 << 20}, "of another job"),
                 ):
                     site.configure(slurm_program=self.rogue(**mark_of))
@@ -396,6 +397,7 @@ class Visitors(unittest.TestCase):
             # Others, root and another configuration are not in sudo's rule.
             mine = pathlib.Path("/tmp/mine.conf")
             mine.write_text((site.dir / "etc/config.conf").read_text())
+            more = site.dir / "etc/config.d"
             try:
                 for done in (
                     ask("root"), ask("carla"),
@@ -410,14 +412,27 @@ class Visitors(unittest.TestCase):
                     input=b"", capture_output=True, check=False,
                 )
                 self.assertIn("must be root's", alone.stderr.decode())
+                # Nor what is read with it.
+                for path in (site.dir / "etc/machines.conf", more, more / "x.conf"):
+                    if path == more:
+                        more.mkdir()
+                        (more / "x.conf").touch()
+                    shutil.chown(path, "www-data")
+                    self.assertIn(f"{path} must be root's", ask().stderr.decode())
+                    shutil.chown(path, "root")
+                shutil.chown(self.cluster.dir, "www-data")
+                self.assertIn(f"{self.cluster.dir} must be root's", ask().stderr.decode())
             finally:
                 mine.unlink()
+                shutil.chown(self.cluster.dir, "root")
+                shutil.rmtree(more)
             # What somebody has put in its place is not taken either.
             (self.jobs / name).mkdir(mode=0o777)
             self.assertIn("is there already", ask().stderr.decode())
             (self.jobs / name).rmdir()
-            self.jobs.chmod(0o2777)
-            self.assertIn("must be root's, with mode 3733", ask().stderr.decode())
+            for mode, told in (0o2777, "nobody else's to write"), (0o1733, "with mode 3733"):
+                self.jobs.chmod(mode)
+                self.assertIn(told, ask().stderr.decode())
             self.jobs.chmod(0o3733)
             self.assertEqual(self.left(), [])
 
@@ -431,6 +446,16 @@ class Visitors(unittest.TestCase):
         eventually(lambda: not self.left(), 20, "it is gone")
         site.configure(slurm_account="beamline")
         return record | {"state": "starting", "reason": "", "ended": 0, "job": 0, "node": ""}
+
+    @unittest.skipUnless(LONG, "slow: waits for a job that lingers")
+    def test_a_job_that_says_its_end_and_goes_on_is_cancelled(self):
+        with self.site() as site:
+            over = {"session": {"state": "ended", "reason": "Its guest was shut down."}}
+            site.configure(slurm_program=self.rogue(**over))
+            visitor = site.visitor()
+            name = visitor.create(user="ann", password="any")["name"]
+            ended = visitor.wait_state(name, "ended", 120)
+            self.assertEqual(ended["reason"], "Its job was cancelled on the cluster.")
 
     @unittest.skipUnless(LONG, "slow: waits for a helper that does not end")
     def test_a_helper_that_nobody_can_end_holds_up_nobody(self):
