@@ -271,6 +271,29 @@ static int configure(struct job *j, struct err *e)
 	return config_finish(c, e);
 }
 
+/*
+ * Ours is the directory of that name, and none within another's of that name,
+ * which store_open() would make: whoever has made that could exchange what is
+ * in it, also the configuration of our stunnels.
+ */
+static int open_store(struct job *j, struct err *e)
+{
+	const char *scratch = j->config.slurm_scratch;
+	AUTO_CLOSE int own = -1;
+	struct stat st;
+
+	if (stat(scratch, &st) < 0)
+		return err_sys(e, "cannot look at %s", scratch);
+	if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
+		return err_set(e, ERR_CONFIG,
+			       "slurm_scratch: in %s anybody may exchange "
+			       "what is another's; chmod +t %s",
+			       scratch, scratch);
+	own = file_private_dir(AT_FDCWD, j->config.dir_cfg, e);
+	return own < 0 ? err_prefix(e, "slurm_scratch") :
+			 store_open(&j->config, &j->st, e);
+}
+
 /* Where the disk is made: beside us, or on the node. */
 static int choose_disk(struct job *j, struct err *e)
 {
@@ -391,7 +414,7 @@ static int begin(struct job *j)
 	AUTO_CLOSE int lock = -1;
 	struct err e = ERR_INIT;
 
-	if (configure(j, &e) < 0 || store_open(&j->config, &j->st, &e) < 0 ||
+	if (configure(j, &e) < 0 || open_store(j, &e) < 0 ||
 	    choose_disk(j, &e) < 0) {
 		fail(j, "The cluster's computer is not ready for machines.",
 		     &e);

@@ -255,6 +255,41 @@ class Visitors(unittest.TestCase):
             eventually(lambda: not site.processes(name), 20, "its processes are gone")
             self.assertNotIn(self.cluster.jobs()[session["job"]["id"]][0], ("RUNNING", "PENDING"))
 
+    def test_a_place_on_the_node_that_is_anothers_is_not_entered(self):
+        """SR8: who has made a directory may exchange what others make in it,
+        and the keys and the stunnel.conf of a display are there."""
+        place = f"/var/tmp/qemu-web-desktop-node-{PEOPLE['ann']}"
+        traps = (
+            f"mkdir -m 777 {place}",
+            f"mkdir -m 777 {place}-trap && ln -s {place}-trap {place}",
+            f"mkdir -m 777 {place}-trap && ln -s {place}-trap/store {place}",
+            # Where the administrator has left out the sticky bit.
+            None,
+        )
+        with self.site() as site:
+            for trap in traps:
+                for number in (1, 2):
+                    done = self.cluster.inside(
+                        number, "setpriv", f"--reuid={PEOPLE['bob']}", "--clear-groups",
+                        "sh", "-c", trap,
+                    ) if trap else self.cluster.inside(number, "chmod", "777", "/var/tmp")
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                try:
+                    visitor = site.visitor()
+                    name = visitor.create(user="ann", password="any")["name"]
+                    failed = visitor.wait_state(name, FINAL + ("running",))
+                    self.assertEqual(
+                        (failed["state"], failed["reason"]),
+                        ("failed", "The cluster's computer is not ready for machines."),
+                    )
+                    for number in (1, 2):
+                        made = self.cluster.inside(number, "sh", "-c", f"find {place}* -user ann")
+                        self.assertEqual(made.stdout, "", trap)
+                finally:
+                    for number in (1, 2):
+                        clean = f"rm -rf {place} {place}-trap; chmod 1777 /var/tmp"
+                        self.cluster.inside(number, "sh", "-c", clean)
+
     def test_a_directory_full_of_traps_hangs_nobody_and_is_removed(self):
         """SR21: what a visitor writes is his, whatever it looks like."""
         with self.site() as site:
