@@ -204,6 +204,7 @@ class Slurm(unittest.TestCase):
                 options = re.findall('<option value="(.*?)".*?>(.*?)</option>', select)
                 self.assertEqual(options, [("", choices[0]), (choices[1], choices[1])])
             self.assertNotIn('name="qos"', form)
+            self.assertEqual(html_problems(form), [])
             self.assertEqual(
                 site.get(CGI).json()["cluster"],
                 {"account": ["physics", "chemistry"], "partition": ["vms", "short"], "qos": []},
@@ -215,6 +216,7 @@ class Slurm(unittest.TestCase):
                 site.order(partition="nowhere", account="chemistry"), accept="html"
             )
             self.assertEqual(again.status, 400)
+            self.assertEqual(html_problems(again.text), [])
             self.assertRegex(again.text, '<option value="chemistry" selected>')
             self.assertRegex(again.text, '<select id="partition"[^>]* aria-invalid="true"')
             usual = site.create(partition="", snapshot_lifetime="60")
