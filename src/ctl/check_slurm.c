@@ -220,7 +220,7 @@ static void check_choices(struct check *k)
 	struct slurm_names names;
 
 	/* Slurm looks at whose job it would be. */
-	if (geteuid() != k->user)
+	if (geteuid() != k->user || config_has_visitors(k->config))
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(choices); i++) {
 		names_of(k->config, &choices[i], &names);
