@@ -70,6 +70,10 @@ MUST_CHECK int job_dir_make(const struct config *c, const char *store,
  */
 MUST_CHECK int job_dir_make_own(int jobs, const char *name, struct err *e);
 
+/* Remove it, as that visitor.  What has its name, and is another's, stays, and
+ * is no failure. */
+MUST_CHECK int job_dir_remove_own(int jobs, const char *name, struct err *e);
+
 /* True if it was made so. */
 bool job_dir_is_ours(int dir, const char *store);
 

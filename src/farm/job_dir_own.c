@@ -1,4 +1,5 @@
-/* The directory of a visitor's own job: job_dir_make_own() of farm/job_dir.h. */
+/* The directory of a visitor's own job: job_dir_make_own() and _remove_own() of
+ * farm/job_dir.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -62,4 +63,16 @@ int job_dir_make_own(int jobs, const char *name, struct err *e)
 	if (output < 0 || fchmod(output, 0640) < 0)
 		return err_sys(e, "cannot make the job's output");
 	return TAKE_FD(fd);
+}
+
+/* The other would choose what is removed: he may move into it what is the
+ * visitor's, where both may write. */
+int job_dir_remove_own(int jobs, const char *name, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(jobs, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 :
+					 err_sys(e, "cannot look at %s", name);
+	return st.st_uid == geteuid() ? job_dir_remove(jobs, name, e) : 0;
 }

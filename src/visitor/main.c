@@ -258,7 +258,7 @@ static int remove_all(const struct helper *h, struct err *e)
 	(void)!write_wish(h, &end, &ignored);
 	if (slurm_cancel(&h->config, 0, h->request.name, e) < 0)
 		return -1;
-	return job_dir_remove(h->jobs, h->request.name, e);
+	return job_dir_remove_own(h->jobs, h->request.name, e);
 }
 
 static int run(const struct helper *h, struct err *e)

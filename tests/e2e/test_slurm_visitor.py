@@ -463,7 +463,13 @@ class Visitors(unittest.TestCase):
                 shutil.rmtree(more)
             # What somebody has put in its place is not taken either.
             (self.jobs / name).mkdir(mode=0o777)
+            (self.jobs / name).chmod(0o777)
+            (self.jobs / name / "of-anns").touch()
+            shutil.chown(self.jobs / name / "of-anns", "ann")
             self.assertIn("is there already", ask().stderr.decode())
+            done = self.as_visitor(site, {"version": 1, "verb": "remove", "name": name})
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            (self.jobs / name / "of-anns").unlink()
             (self.jobs / name).rmdir()
             for mode, told in (0o2777, "nobody else's to write"), (0o1733, "with mode 3733"):
                 self.jobs.chmod(mode)
