@@ -104,6 +104,9 @@ int visitor_check_order(const struct config *c, const char *account,
 		return refuse(e, "format");
 	if (s->master || s->own_port)
 		return refuse(e, "master");
+	/* Its way is the job's; a gateway on the node would be no machine. */
+	if (!s->remote || s->token[0] || s->password[0])
+		return refuse(e, "display");
 	if (machines_read(c->machines_conf, &machines, &why) < 0 &&
 	    why.code != ERR_NOT_FOUND) {
 		*e = why;

@@ -392,6 +392,7 @@ class Visitors(unittest.TestCase):
             good = {
                 "name": name, "user": "ann", "machine": "tiny.iso", "format": "raw", "cpu": 1,
                 "memory_mb": 256, "network": "user", "account": "beamline",
+                "remote": True, "token": "",
             }
             visitor, session = None, None
             template = self.template(site)
@@ -412,6 +413,7 @@ class Visitors(unittest.TestCase):
                 "order's lifetime": {"life": 0},
                 "order's format": {"format": "vvfat"},
                 "order's master": {"master": True},
+                "order's display": {"remote": False},
                 "order's account": {"account": "others"},
                 "order's gpu": {"gpu": "0000:01:00.0"},
                 "order's firmware": {"firmware": "uefi"},

@@ -62,7 +62,7 @@ static struct job_order small(void)
 	return (struct job_order){
 		.session = { .name = N, .user = "ann", .machine = "tiny.iso",
 			     .format = "raw", .cpu = 1, .memory_mb = 256,
-			     .network = "user" },
+			     .network = "user", .remote = true },
 		.lifetime_s = 900,
 	};
 }
@@ -316,6 +316,9 @@ static void an_order_is_what_the_configuration_says(void **state)
 	REFUSED("format", PUT(format, ""));
 	REFUSED("master", o.session.master = true);
 	REFUSED("master", o.session.own_port = true);
+	REFUSED("display", o.session.remote = false);
+	REFUSED("display", PUT(token, "0123456789abcdefghijklmnopqrstuv"));
+	REFUSED("display", PUT(password, "12345678"));
 	REFUSED("cpu", o.session.cpu = config.slurm_max_cpu + 1);
 	REFUSED("cpu", o.session.cpu = 0);
 	REFUSED("memory", o.session.memory_mb = 1 << 30);
