@@ -266,9 +266,12 @@ class Visitors(unittest.TestCase):
             # Where the administrator has left out the sticky bit.
             None,
         )
+        clean = f"rm -rf {place} {place}-trap; chmod 1777 /var/tmp"
         with self.site() as site:
             for trap in traps:
                 for number in (1, 2):
+                    # Sessions of hers, before, leave her own.
+                    self.cluster.inside(number, "sh", "-c", clean)
                     done = self.cluster.inside(
                         number, "setpriv", f"--reuid={PEOPLE['bob']}", "--clear-groups",
                         "sh", "-c", trap,
@@ -287,7 +290,6 @@ class Visitors(unittest.TestCase):
                         self.assertEqual(made.stdout, "", trap)
                 finally:
                     for number in (1, 2):
-                        clean = f"rm -rf {place} {place}-trap; chmod 1777 /var/tmp"
                         self.cluster.inside(number, "sh", "-c", clean)
 
     def test_a_directory_full_of_traps_hangs_nobody_and_is_removed(self):
