@@ -53,6 +53,18 @@ bool slurm_has_ended(enum slurm_state state)
 	return state >= SLURM_COMPLETED;
 }
 
+enum slurm_state slurm_cause(enum slurm_state state, bool spoke,
+			     const char *words)
+{
+	if (state == SLURM_NODE_FAIL && !spoke)
+		return SLURM_BOOT_FAIL;
+	if (state == SLURM_FAILED &&
+	    strstr(words, "slurmstepd") != NULL &&
+	    strstr(words, "Exceeded job memory limit") != NULL)
+		return SLURM_OUT_OF_MEMORY;
+	return state;
+}
+
 long long slurm_minutes(const struct config *c, long long seconds)
 {
 	return (seconds + c->service_stop_grace + END_S + WARNING_S + 59) / 60;
@@ -390,7 +402,7 @@ static const struct {
 			      "has failed.",
 			      true },
 	[SLURM_BOOT_FAIL] = { "The computer of the cluster that was to run it "
-			      "could not be started.",
+			      "did not start, or has failed.",
 			      true },
 	[SLURM_PREEMPTED] = { "The cluster needed its place for a job that "
 			      "goes before it.",

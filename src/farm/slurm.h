@@ -54,6 +54,16 @@ const char *slurm_state_word(enum slurm_state state);
 /* True for the states in which nothing of the job runs any more. */
 bool slurm_has_ended(enum slurm_state state);
 
+/*
+ * What has ended a job of which Slurm says `state`: `spoke`, it has said
+ * something; `words`, the end of its output, where slurmstepd writes as well.
+ * Slurm 22.05 says FAILED when it has killed a job for its memory itself
+ * (JobAcctGatherParams=OverMemoryKill) and OUT_OF_MEMORY only when the kernel
+ * has; and NODE_FAIL also of a node that has not come up.
+ */
+enum slurm_state slurm_cause(enum slurm_state state, bool spoke,
+			     const char *words);
+
 /* What a job asks for beside what its session has. */
 struct slurm_order {
 	const char *program; /* ours, absolute, the same on all nodes */

@@ -23,7 +23,6 @@ enum {
 	STOP_MORE_MS = 10 * 1000, /* beyond its guest's grace */
 	LINGER_MS = 60 * 1000, /* a job that has said its end */
 	GIVE_UP_MS = 40 * 1000, /* before a purge believes that we hang */
-	WORDS_MAX = 4096,
 	GATEWAY_MS = 10 * 1000,
 };
 
@@ -48,13 +47,16 @@ static void end_by_slurm(struct owner *o)
 {
 	const struct watch *w = o->watch;
 	const struct session *there = &w->mark.session;
-	bool own = w->job.state == SLURM_COMPLETED ||
-		   w->job.state == SLURM_FAILED ||
-		   w->job.state == SLURM_MISSING;
+	enum slurm_state state = watch_cause(o);
+	/* Of memory the kernel may have ended something else in the job. */
+	bool own = state == SLURM_COMPLETED || state == SLURM_FAILED ||
+		   state == SLURM_MISSING ||
+		   (state == SLURM_OUT_OF_MEMORY &&
+		    there->state == SESSION_ENDED);
 	const char *sentence;
 	bool failed;
 
-	sentence = slurm_end_sentence(w->job.state, &failed);
+	sentence = slurm_end_sentence(state, &failed);
 	/* The job's own word, where Slurm has nothing to add. */
 	if (w->final && own) {
 		sentence = there->reason[0] ? there->reason : sentence;
@@ -351,7 +353,8 @@ static void begin(struct owner *o)
 				      "machine.");
 		return;
 	}
-	watch_await_mark(o);
+	if (o->watch->dir >= 0)
+		watch_await_mark(o);
 	guest_display_begin(o);
 	if (!o->finished)
 		watch_start_key(o);
@@ -433,23 +436,6 @@ void watch_answer(struct owner *o, int result, struct err *e)
 	w->client = -1;
 }
 
-/* The job's own words, where it has failed. */
-static void log_output(struct owner *o)
-{
-	AUTO_BUF struct buf text = BUF_INIT(WORDS_MAX);
-	struct err e = ERR_INIT;
-	char *save = NULL;
-
-	if (o->s.state != SESSION_FAILED ||
-	    file_read(o->watch->dir, "output", false, &text, &e) < 0 ||
-	    !text.len)
-		return;
-	for (char *line = strtok_r(text.data, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save))
-		log_event("child-says", "session", o->s.name, "message", line,
-			  NULL);
-}
-
 /* Nothing runs any more: the job's directory may go. */
 static bool is_gone(struct owner *o)
 {
@@ -486,7 +472,7 @@ static void clean(struct owner *o)
 		close(TAKE_FD(o->news));
 	w->wish.stop = w->wish.now = true;
 	if (w->dir >= 0) {
-		log_output(o);
+		watch_log_output(o);
 		write_wish(o);
 	}
 	if (w->visitor)

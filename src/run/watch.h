@@ -44,6 +44,7 @@ struct watch {
 	bool visitor; /* the job is under his account (run/watch_visitor.c) */
 	bool entered; /* it is in the register */
 	uid_t uid;    /* his */
+	int news_left; /* that are listened to: somebody may send many */
 	long long lifetime_s; /* 0: without an end */
 
 	enum tool tool;
@@ -113,6 +114,11 @@ MUST_CHECK int watch_visitor_command(struct owner *o, enum tool tool,
 MUST_CHECK int watch_visitor_open(struct owner *o, struct err *e);
 void watch_visitor_end(struct owner *o);
 void watch_visitor_strike(struct owner *o);
+
+/* run/watch_output.c: what has ended the job, and its own words in the log
+ * where it has failed. */
+enum slurm_state watch_cause(const struct owner *o);
+void watch_log_output(const struct owner *o);
 
 /* run/watch_mark.c: the job's mark and the display. */
 void watch_await_mark(struct owner *o);

@@ -19,6 +19,7 @@ enum {
 	PROBE_SOON_MS = 200,
 	DISPLAY_MS = 90 * 1000, /* from the machine's start to a picture */
 	FINAL_MS = 10 * 1000,
+	NEWS_MAX = 100, /* a start has some ten */
 	SOON_MS = 1000,
 };
 
@@ -224,11 +225,14 @@ static void on_mark(struct owner *o)
 void watch_await_mark(struct owner *o)
 {
 	o->news = news_of(o->watch->dir, IN_MOVED_TO);
+	o->watch->news_left = NEWS_MAX;
 }
 
 void watch_on_news(struct owner *o)
 {
 	news_read(o->news);
+	if (--o->watch->news_left <= 0)
+		close(TAKE_FD(o->news));
 	watch_soon(o);
 }
 

@@ -56,9 +56,13 @@ int watch_visitor_open(struct owner *o, struct err *e)
 {
 	struct watch *w = o->watch;
 
+	if (w->dir >= 0)
+		return 0;
+	w->dir = job_dir_open(w->path, w->uid, e);
 	if (w->dir < 0)
-		w->dir = job_dir_open(w->path, w->uid, e);
-	return w->dir < 0 ? -1 : 0;
+		return -1;
+	watch_await_mark(o);
+	return 0;
 }
 
 void watch_visitor_strike(struct owner *o)

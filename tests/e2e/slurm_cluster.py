@@ -79,11 +79,15 @@ while :; do wait; sleep 0.2; done
 
 
 class Cluster:
-    def __init__(self, nodes=3, node_timeout=20, cores=2, memory=2048):
+    def __init__(self, nodes=3, node_timeout=20, cores=2, memory=2048, changes=(), files=None):
+        """`changes`: pairs, what stands in slurm.conf and what is to stand there
+        instead; `files`: beside it, name -> text."""
         self.count = nodes
         self.cores = cores
         self.memory = memory
         self.node_timeout = node_timeout
+        self.changes = changes
+        self.files = files or {}
         self.dir = None
         self.daemons = {}
         self.nodes = {}
@@ -130,19 +134,23 @@ class Cluster:
         (self.dir / "shared").chmod(0o700)
         for number in range(1, self.count + 1):
             (self.dir / f"spool-node{number}").mkdir(mode=0o755)
-        self.conf.write_text(
-            CONF.format(
-                dir=self.dir,
-                web=WEB,
-                control=PORT_CONTROL,
-                node=PORT_NODE,
-                nodes=self.count,
-                last=10 + self.count,
-                cores=self.cores,
-                memory=self.memory,
-                node_timeout=self.node_timeout,
-            )
+        text = CONF.format(
+            dir=self.dir,
+            web=WEB,
+            control=PORT_CONTROL,
+            node=PORT_NODE,
+            nodes=self.count,
+            last=10 + self.count,
+            cores=self.cores,
+            memory=self.memory,
+            node_timeout=self.node_timeout,
         )
+        for before, after in self.changes:
+            assert before in text, before
+            text = text.replace(before, after)
+        self.conf.write_text(text)
+        for name, content in self.files.items():
+            (self.dir / "conf" / name).write_text(content)
         (self.dir / "conf/gres.conf").write_text(
             f"NodeName=node[1-{self.count}] Name=gpu File=/dev/null\n"
         )

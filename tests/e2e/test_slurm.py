@@ -15,6 +15,13 @@ from slurm_cluster import Cluster
 
 # Two sessions to a node at most: 2 cores of it, one each.
 BIG = {"cpu": "2"}
+# Options with which QEMU takes more memory than its job may.
+HOG = {
+    "slurm_memory_overhead": 64,
+    "qemu_exec_options": "-machine pc,vmport=off,hpet=off -accel tcg,thread=multi "
+    "-cpu qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt "
+    "-object memory-backend-ram,id=hog,size=600M,prealloc=on",
+}
 
 
 def unavailable():
@@ -147,6 +154,24 @@ class Slurm(unittest.TestCase):
                 eventually(
                     lambda p=p: "anon_inode:inotify" not in p.descriptors().values(), 10, str(p)
                 )
+
+    def test_news_without_end_are_listened_to_no_more(self):
+        with self.site() as site, held_back(self.cluster) as let_go:
+            name = site.create()["name"]
+            site.wait_state(name, "booting")
+            owner = web_owner(site, name)
+            self.assertIn("anon_inode:inotify", owner.descriptors().values())
+            one, other = (job_dir(self.cluster, name) / n for n in ("one", "other"))
+            one.touch()
+
+            def deaf():
+                one.rename(other)
+                other.rename(one)
+                return "anon_inode:inotify" not in owner.descriptors().values()
+
+            eventually(deaf, 30, "it listens no more", pause=0.002)
+            let_go()
+            see_screen(self, site, site.wait_state(name, "running"))
 
     def test_where_the_kernel_gives_no_news_it_is_looked_at_again_and_again(self):
         with self.site() as site, no_inotify():
@@ -444,6 +469,18 @@ class Slurm(unittest.TestCase):
             self.cluster.run("scancel", str(session["job"]["id"]))
             session = site.wait_state(session["name"], FINAL, 60)
             self.assertEqual(session["reason"], "Its job was cancelled on the cluster.")
+            gone(self, self.cluster, site, session["name"])
+
+    def test_slurm_ends_what_takes_too_much_memory(self):
+        with self.site(**HOG) as site:
+            session = site.wait_state(site.create()["name"], FINAL, 60)
+            self.assertEqual(
+                (session["state"], session["reason"]),
+                ("failed", "It used more memory than its job on the cluster may."),
+            )
+            # Slurm's own word for it is another.
+            self.assertEqual(self.cluster.jobs()[session["job"]["id"]][0], "FAILED")
+            self.assertIn("exceeded memory limit", site.words())
             gone(self, self.cluster, site, session["name"])
 
     def test_a_job_that_is_put_back_into_the_queue_starts_nothing(self):

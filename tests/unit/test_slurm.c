@@ -272,6 +272,35 @@ static void every_end_has_a_sentence(void **state)
 	assert_true(failed);
 }
 
+static void a_job_that_was_killed_for_its_memory_has_not_just_failed(
+	void **state)
+{
+	static const char said[] =
+		"slurmstepd-node1: error: StepId=1.batch exceeded memory limit "
+		"(680828928 > 335544320), being killed\n"
+		"slurmstepd-node1: error: Exceeded job memory limit\n";
+
+	(void)state;
+	assert_int_equal(slurm_cause(SLURM_FAILED, true, said),
+			 SLURM_OUT_OF_MEMORY);
+	assert_int_equal(slurm_cause(SLURM_FAILED, true, ""), SLURM_FAILED);
+	assert_int_equal(slurm_cause(SLURM_FAILED, true, "memory limit\n"),
+			 SLURM_FAILED);
+	/* What Slurm says itself counts. */
+	assert_int_equal(slurm_cause(SLURM_TIMEOUT, true, said), SLURM_TIMEOUT);
+	assert_int_equal(slurm_cause(SLURM_COMPLETED, true, said),
+			 SLURM_COMPLETED);
+}
+
+static void a_node_that_has_not_come_up_has_run_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(slurm_cause(SLURM_NODE_FAIL, false, ""),
+			 SLURM_BOOT_FAIL);
+	assert_int_equal(slurm_cause(SLURM_NODE_FAIL, true, ""),
+			 SLURM_NODE_FAIL);
+}
+
 static void a_node_has_one_address(void **state)
 {
 	static const char *const bad[] = { "", "\n", "a b\n", "-o\n", "$(id)\n" };
@@ -455,6 +484,8 @@ int main(void)
 		TEST(squeue_about_a_running_job_names_its_node),
 		TEST(what_squeue_never_says_is_no_answer),
 		TEST(every_end_has_a_sentence),
+		TEST(a_job_that_was_killed_for_its_memory_has_not_just_failed),
+		TEST(a_node_that_has_not_come_up_has_run_nothing),
 		TEST(a_node_has_one_address),
 		TEST(a_directory_is_made_once_and_claimed_once),
 		TEST(a_directory_that_others_may_enter_is_refused),
