@@ -78,7 +78,8 @@
 	  "sockets of systemd's units: session and gateway")                   \
 	X(PATH, dir_slurm, "", 0, 0,                                           \
 	  "with launcher = slurm: directory of jobs, on the file system that " \
-	  "the cluster's nodes share, private to the service's user")          \
+	  "the cluster's nodes share, private to the service's user (or, for " \
+	  "slurm_user = visitor, root's with mode 3733)")                      \
 	X(ENUM, slurm_user, "service", 0, 0,                                   \
 	  "service|visitor: whose account on the cluster a job runs under, "   \
 	  "the service's or the visitor's own")                                \

@@ -58,6 +58,7 @@ struct watch {
 	bool unsure; /* sbatch may have submitted it, without a word */
 	struct job_mark mark;
 	bool marked;
+	bool hurried; /* Slurm was asked at once where it runs */
 	bool doubted; /* that a mark is not believed is in the log */
 	bool final; /* the mark says so; Slurm is asked, too */
 	bool lingers; /* and says otherwise */

@@ -263,8 +263,9 @@ static bool is_where_slurm_says(struct owner *o, const struct job_mark *mark)
 		return true;
 	if (w->job.node[0]) {
 		doubt(o, "of another node than Slurm's");
-	} else if (w->look_wait > SOON_MS) {
+	} else if (!w->hurried || w->look_wait > SOON_MS) {
 		/* It seems to run: ask Slurm, and not all the time. */
+		w->hurried = true;
 		w->look_wait = 0;
 		w->look_at = 0;
 	}
