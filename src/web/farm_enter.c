@@ -69,18 +69,25 @@ static int go_on(struct visit *v, const struct assertion *a,
 	return 0;
 }
 
-static int log_in(struct visit *v, const struct assertion *a, struct err *e)
+/* The web server's word is not changed by a link; the link stays good. */
+static int check_remote(const struct visit *v, const struct assertion *a,
+			struct err *e)
 {
 	const char *remote = visit_remote_user(v);
 
-	if (remote && strcmp(remote, a->who.user) != 0)
-		return err_set(e, ERR_FORBIDDEN,
-			       "You are logged in as %.100s, and this link is "
-			       "for somebody else.",
-			       remote);
+	if (!remote || strcmp(remote, a->who.user) == 0)
+		return 0;
+	return err_set(e, ERR_FORBIDDEN,
+		       "You are logged in as %.100s, and this link is for "
+		       "somebody else.",
+		       remote);
+}
+
+static int log_in(struct visit *v, const struct assertion *a, struct err *e)
+{
 	/* A program of the site's own has its say at a login only, and has had
 	 * it at the other server. */
-	if (remote && strcmp(v->who.user, a->who.user) == 0)
+	if (visit_remote_user(v) && strcmp(v->who.user, a->who.user) == 0)
 		return 0;
 	farm_believe(v, a);
 	return visit_begin_login(v, e);
@@ -119,6 +126,8 @@ int farm_enter(struct visit *v, const char *ticket, struct err *e)
 		return why.code == ERR_LOGIN ? too_late(e) : (*e = why, -1);
 	if (a.verb != FARM_ENTER)
 		return too_late(e);
+	if (check_remote(v, &a, e) < 0)
+		return -1;
 	expected = strcmp(a.remote, v->request.remote) == 0 &&
 		   (!v->who.user[0] || strcmp(v->who.user, a.who.user) == 0);
 	/* Looking changes nothing. */
