@@ -20,6 +20,7 @@ enum {
 	DISPLAY_MS = 90 * 1000, /* from the machine's start to a picture */
 	FINAL_MS = 10 * 1000,
 	NEWS_MAX = 100, /* a start has some ten */
+	LOOK_SPOKEN_MS = 1000,
 	SOON_MS = 1000,
 };
 
@@ -203,6 +204,8 @@ static void on_mark(struct owner *o)
 		w->marked = true;
 		w->silence_at = 0;
 		w->want_address = true;
+		/* It speaks for itself now. */
+		w->look_at = clock_boot_ms() + LOOK_SPOKEN_MS;
 		begin_life(o);
 	}
 	take_over(o);

@@ -303,6 +303,8 @@ static void on_address(struct owner *o, int status, const char *said)
 	struct watch *w = o->watch;
 	struct err e = ERR_INIT;
 
+	/* The mark may have told meanwhile that somebody may set out. */
+	watch_soon(o);
 	if (status == 0 && slurm_read_address(said, w->address, &e) == 0)
 		return;
 	/* Its name, which the web host may know as well. */
