@@ -235,7 +235,8 @@ static void give_up(struct owner *o)
 	if (starts && w->silence_at && now >= w->silence_at)
 		owner_fail(o, "The cluster's computer that was to run it says "
 			      "nothing.");
-	else if (starts && w->display_at && now >= w->display_at)
+	else if (starts && ((w->display_at && now >= w->display_at) ||
+			    (w->boot_at && now >= w->boot_at)))
 		owner_fail(o, "Its display could not be reached on the "
 			      "cluster's computer.");
 	else if (w->final && o->s.job_away && now >= w->final_at)
@@ -374,6 +375,16 @@ static void write_wish(struct owner *o)
 		log_error("slurm", &e);
 }
 
+/* Also of a job that says so itself, and goes on. */
+void watch_await_end(struct owner *o)
+{
+	struct watch *w = o->watch;
+
+	if (!w->give_up_at)
+		w->give_up_at = clock_boot_ms() + GIVE_UP_MS +
+				o->config.service_stop_grace * 1000;
+}
+
 static void stop(struct owner *o, bool now)
 {
 	struct watch *w = o->watch;
@@ -392,8 +403,8 @@ static void stop(struct owner *o, bool now)
 		       now ? STOP_NOW_MS :
 			     o->config.service_stop_grace * 1000 +
 				     STOP_MORE_MS);
-	w->give_up_at = clock_boot_ms() + GIVE_UP_MS +
-			o->config.service_stop_grace * 1000;
+	w->give_up_at = 0;
+	watch_await_end(o);
 	w->look_wait = 0;
 	watch_soon(o);
 }

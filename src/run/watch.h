@@ -72,6 +72,7 @@ struct watch {
 	long long mark_at;
 	long long probe_at;
 	long long silence_at; /* the job runs, and has said nothing */
+	long long boot_at;    /* its machine must have one */
 	long long display_at; /* the display must have greeted */
 	long long final_at;   /* Slurm has not confirmed the end */
 	long long give_up_at; /* the job does not go away */
@@ -99,6 +100,7 @@ void watch_submitted(struct owner *o, long long job);
 void watch_on_job(struct owner *o, const struct slurm_job *job);
 void watch_on_away(struct owner *o, const char *why);
 void watch_soon(struct owner *o);
+void watch_await_end(struct owner *o); /* it stops: not for ever */
 bool watch_set(char *to, size_t size, const char *from); /* did it change? */
 void watch_answer(struct owner *o, int result, struct err *e);
 

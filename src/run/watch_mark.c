@@ -17,6 +17,9 @@ enum {
 	PROBE_MS = 20 * 1000,	 /* for one greeting */
 	PROBE_CALM_MS = 40 * 1000, /* between looks at a display */
 	PROBE_SOON_MS = 200,
+	/* From QEMU's start to a display: with KVM, without, without a sandbox
+	 * (run/guest_start.c). */
+	BOOT_MS = 3 * 60 * 1000,
 	DISPLAY_MS = 90 * 1000, /* from the machine's start to a picture */
 	FINAL_MS = 10 * 1000,
 	NEWS_MAX = 100, /* a start has some ten */
@@ -169,8 +172,10 @@ static void go_to_display(struct owner *o)
 	struct err e = ERR_INIT;
 
 	if (w->tunnel.listener >= 0 || !w->mark.port ||
-	    !w->mark.certificate[0] || !w->address[0] ||
-	    open_tunnel(o, &e) == 0)
+	    !w->mark.certificate[0] || !w->address[0])
+		return;
+	w->boot_at = clock_boot_ms() + BOOT_MS;
+	if (open_tunnel(o, &e) == 0)
 		return;
 	log_error("tunnel", &e);
 	owner_fail(o, "The way to the display could not be made.");
@@ -195,6 +200,13 @@ static void come_to_display(struct owner *o)
 		  o->s.node, NULL);
 }
 
+/* By itself: from within, or since its lifetime is over. */
+static void stops(struct owner *o)
+{
+	owner_move(o, SESSION_STOPPING, o->s.step);
+	watch_await_end(o);
+}
+
 static void on_mark(struct owner *o)
 {
 	struct watch *w = o->watch;
@@ -212,7 +224,7 @@ static void on_mark(struct owner *o)
 	if (session_is_final(there))
 		on_final(o);
 	else if (there->state == SESSION_STOPPING)
-		owner_move(o, SESSION_STOPPING, o->s.step);
+		stops(o);
 	else if (there->state == SESSION_RUNNING &&
 		 o->s.state < SESSION_RUNNING)
 		come_to_display(o);

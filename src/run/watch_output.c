@@ -7,7 +7,7 @@
 #include "run/watch.h"
 #include "sys/file.h"
 
-enum { WORDS_MAX = 4096 };
+enum { WORDS_MAX = 4096, LINES_MAX = 20 };
 
 /* The end of it; "" if there is none. */
 static void read_end(const struct watch *w, char ret[WORDS_MAX + 1])
@@ -36,6 +36,17 @@ enum slurm_state watch_cause(const struct owner *o)
 	return slurm_cause(w->job.state, w->marked, words);
 }
 
+/* As many as somebody reads: each costs a line of the log. */
+static char *last_lines(char *words)
+{
+	char *from = words + strlen(words);
+	int ends = 0;
+
+	while (from > words && !(from[-1] == '\n' && ends++ == LINES_MAX))
+		from--;
+	return from;
+}
+
 void watch_log_output(const struct owner *o)
 {
 	char words[WORDS_MAX + 1];
@@ -44,7 +55,7 @@ void watch_log_output(const struct owner *o)
 	if (o->s.state != SESSION_FAILED)
 		return;
 	read_end(o->watch, words);
-	for (char *line = strtok_r(words, "\n", &save); line;
+	for (char *line = strtok_r(last_lines(words), "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save))
 		log_event("child-says", "session", o->s.name, "message", line,
 			  NULL);

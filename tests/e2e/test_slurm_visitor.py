@@ -492,6 +492,39 @@ class Visitors(unittest.TestCase):
         site.configure(slurm_account="beamline")
         return record | {"state": "starting", "reason": "", "ended": 0, "job": 0, "node": ""}
 
+    def test_the_log_has_the_end_of_what_a_failed_job_has_said(self):
+        program = self.cluster.dir / "rogue"
+        program.write_text("#!/bin/sh\nseq 900\nexit 1\n")
+        program.chmod(0o755)
+        with self.site() as site:
+            site.configure(slurm_program=program)
+            visitor = site.visitor()
+            name = visitor.create(user="ann", password="any")["name"]
+            visitor.wait_state(name, "failed")
+            eventually(lambda: f"event=ended session={name}" in site.words(), 10, "its end")
+            told = site.words(2000)
+            said = re.findall(f"event=child-says session={name} message=(.*)", told)
+            self.assertEqual(said, [str(n) for n in range(881, 901)])
+
+    @unittest.skipUnless(LONG, "slow: waits for jobs that go on")
+    def test_a_job_that_stops_or_boots_for_ever_is_ended(self):
+        """Each would cost the web host a command a second, or five."""
+        with self.site() as site:
+            sessions = {}
+            for who, state, more in (
+                ("ann", "stopping", {}),
+                ("bob", "booting", {"port": 4001}),
+            ):
+                site.configure(slurm_program=self.rogue(session={"state": state}, **more))
+                visitor = site.visitor()
+                name = visitor.create(user=who, password="any")["name"]
+                visitor.wait_state(name, state)
+                sessions[who] = (visitor, name)
+            for who, state in (("ann", "ended"), ("bob", "failed")):
+                visitor, name = sessions[who]
+                visitor.wait_state(name, state, 300)
+            eventually(lambda: not self.left(), 30, "nothing is left")
+
     @unittest.skipUnless(LONG, "slow: waits for a job that lingers")
     def test_a_job_that_says_its_end_and_goes_on_is_cancelled(self):
         with self.site() as site:
