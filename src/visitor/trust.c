@@ -8,7 +8,9 @@
 
 #include "sys/file.h"
 
-static int trust_one(const char *path, struct err *e)
+/* `made`: what is asked for in this directory is there; who may write to it
+ * could make it otherwise, also where the sticky bit is. */
+static int trust_one(const char *path, bool made, struct err *e)
 {
 	struct stat st;
 
@@ -19,7 +21,7 @@ static int trust_one(const char *path, struct err *e)
 			       err_sys(e, "cannot look at %s", path);
 	if (st.st_uid == 0 &&
 	    (!(st.st_mode & 022) ||
-	     (S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX))))
+	     (made && S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX))))
 		return 0;
 	return err_set(e, ERR_CONFIG,
 		       "%s must be root's, and nobody else's to write", path);
@@ -28,16 +30,29 @@ static int trust_one(const char *path, struct err *e)
 static int trust_way(const char *path, struct err *e)
 {
 	AUTO_FREE char *copy = strdup(path);
+	struct err missing = ERR_INIT;
+	struct err why = ERR_INIT;
+	bool made = true;
 
 	if (!copy)
 		return err_set(e, ERR_SYSTEM, "no memory");
 	for (char *slash = strrchr(copy, '/'); slash;
 	     slash = strrchr(copy, '/')) {
-		if (trust_one(copy, e) < 0)
+		made = trust_one(copy, made, &why) == 0;
+		if (!made && why.code != ERR_NOT_FOUND) {
+			*e = why;
 			return -1;
+		}
+		if (!made && missing.code == ERR_NONE)
+			missing = why;
 		*slash = '\0';
 	}
-	return trust_one("/", e);
+	if (trust_one("/", made, e) < 0)
+		return -1;
+	if (missing.code == ERR_NONE)
+		return 0;
+	*e = missing;
+	return -1;
 }
 
 int trust_path(const char *path, struct err *e)

@@ -459,6 +459,13 @@ class Visitors(unittest.TestCase):
                     shutil.chown(path, "www-data")
                     self.assertIn(f"{path} must be root's", ask().stderr.decode())
                     shutil.chown(path, "root")
+                # Nor may anybody make what is missing, once it was looked at.
+                for place in ("/tmp", site.dir / "lib"):
+                    site.configure(machines_conf=f"{place}/missing.conf")
+                    self.assertIn(f"{place} must be root's", ask().stderr.decode())
+                site.configure(machines_conf=site.dir / "etc/missing.conf")
+                self.assertIn("order's cpu", ask(cpu=64).stderr.decode())
+                site.configure(machines_conf=None)
                 shutil.chown(self.cluster.dir, "www-data")
                 self.assertIn(f"{self.cluster.dir} must be root's", ask().stderr.decode())
             finally:
