@@ -288,6 +288,7 @@ static void take_all(struct agent *a)
 static int wait_for_any(struct agent *a)
 {
 	struct curl_waitfd fds[AGENT_CLIENTS + 1];
+	int most = TICK_MS;
 	unsigned count = 0;
 
 	if (a->socket >= 0)
@@ -305,9 +306,11 @@ static int wait_for_any(struct agent *a)
 						  CURL_WAIT_POLLIN :
 						  CURL_WAIT_POLLOUT,
 			};
+		/* What has failed as it began: nothing more comes of it. */
+		else if (c->fd >= 0 && net_round_is_done(c->round))
+			most = 0;
 	}
-	return curl_multi_poll(a->pool.multi, fds, count, TICK_MS, NULL) ? -1 :
-									   0;
+	return curl_multi_poll(a->pool.multi, fds, count, most, NULL) ? -1 : 0;
 }
 
 static int serve(struct agent *a)

@@ -107,6 +107,9 @@ static CURLcode set_limits(const struct call *call)
 	TRY(curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L));
 	TRY(curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED));
 	TRY(curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L));
+	/* What is given up does not wait for the resolver, whose thread ends
+	 * by itself: nor would all others then. */
+	TRY(curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L));
 	TRY(curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
 			     (long)r->connect_ms));
 	TRY(curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms));

@@ -145,6 +145,34 @@ class Agent(unittest.TestCase):
         self.wait_gone(agent)
         self.view_well()
 
+    def list_servers(self, *servers):
+        """With `farm_wait` that ends before the agent looks by itself."""
+        self.one.configure(fallback_servers=", ".join(servers), farm_wait=2)
+        self.addCleanup(self.one.configure, fallback_servers=", ".join(NAMES[:2]), farm_wait=10)
+
+    def test_a_refusal_that_comes_at_once_is_told_at_once(self):
+        """Not when the agent looks by itself, for which nobody waits."""
+        self.view_well()
+        self.list_servers("https://localhost:9")
+        servers = self.visitor.get(MANAGE).json()["servers"]
+        self.assertEqual([s["reason"] for s in servers], ["refused-connection"])
+
+    def test_a_name_server_that_says_nothing_costs_no_other_its_answer(self):
+        """Who looks a name up cannot be interrupted, but need not be waited for."""
+        silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(silent.close)
+        silent.bind((OUTSIDE, 53))
+        conf = self.one.dir / "etc/resolv.conf"
+        conf.write_text(f"nameserver {OUTSIDE}\n")
+        where = os.path.realpath("/etc/resolv.conf")
+        subprocess.run(["mount", "--bind", conf, where], check=True)
+        self.addCleanup(subprocess.run, ["umount", where], check=True)
+        self.list_servers(NAMES[1], "nowhere.example")
+        for _ in range(2):  # also where it was not known to be silent before
+            (self.one.store / "farm/skip").unlink(missing_ok=True)
+            servers = self.visitor.get(MANAGE).json()["servers"]
+            self.assertEqual([s["reason"] for s in servers], [None, "timeout"])
+
     def test_nothing_is_said_twice_where_the_agent_dies_in_the_middle(self):
         """The order may have been heard: it is not sent again, and the visitor
         gets an answer all the same."""
