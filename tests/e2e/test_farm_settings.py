@@ -63,6 +63,7 @@ class LoggedInByTheWebServer(unittest.TestCase):
         return visitor, visitor.post_form(order, headers=as_user(user), accept="html")
 
     def test_a_visitor_is_forwarded_and_is_the_same_one_there(self):
+        """SR29"""
         with self.farm(documented()) as farm:
             self.check_forwarding(farm)
 
@@ -166,6 +167,7 @@ class Clocks(unittest.TestCase):
                 if f"{other.url} " in line and ": farm: " in line]
 
     def test_the_check_says_how_far_the_clocks_are_apart(self):
+        """SR29: beyond that nothing is believed."""
         with Farm(count=2) as farm:
             one, two = farm.sites
             shutil.copy(TREE / "build/clock/qemu-web-desktop",
