@@ -17,6 +17,7 @@ GROUP = "desktops"
 PEOPLE = {"ann": 2001, "bob": 2002, "carla": 2003}
 # An account of the system's, and one that is in no group.
 SYSTEM = {"printer": 300}
+RULE = pathlib.Path("/etc/sudoers.d/qemu-web-desktop")
 LOGIN = "#!/bin/sh\necho SUCCESS\n"
 NO_ACCOUNT = "Your name has no account on the cluster. Ask the administrator for one."
 
@@ -68,6 +69,9 @@ def accounts():
         cover(group, group.read_text() + "".join(groups), 0o644)
         rules = place / "sudoers.d"
         rules.mkdir(mode=0o750)
+        # No letters to root about each refusal.
+        (rules / "letters").write_text("Defaults !mailerpath\n")
+        (rules / "letters").chmod(0o440)
         subprocess.run(["mount", "--bind", rules, "/etc/sudoers.d"], check=True)
         covered.append("/etc/sudoers.d")
         yield
@@ -111,7 +115,7 @@ class Visitors(unittest.TestCase):
         shutil.chown(register, "www-data", "www-data")
 
     @contextlib.contextmanager
-    def site(self, rule=True, **options):
+    def site(self, rule=True, machines=None, **options):
         """A site whose visitors are who they say they are, and which leaves
         nothing in dir_slurm."""
         ours = self.cluster.options(
@@ -124,7 +128,8 @@ class Visitors(unittest.TestCase):
         login.write_text(LOGIN)
         login.chmod(0o755)
         try:
-            with Site(options=ours | {"check_user_custom": login}) as site:
+            own = ours | {"check_user_custom": login}
+            with Site(options=own, machines=machines) as site:
                 site.configure(slurm_program=site.dir / "cgi-bin/qemu-web-desktop", **options)
                 if rule:
                     self.install_rule(site)
@@ -133,15 +138,13 @@ class Visitors(unittest.TestCase):
                 eventually(lambda: not self.left(), 30, f"nothing left of {self.left()}")
         finally:
             login.unlink()
-            for file in pathlib.Path("/etc/sudoers.d").iterdir():
-                file.unlink()
+            RULE.unlink(missing_ok=True)
 
     def install_rule(self, site):
         """As the administrator does: by what qwdctl prints."""
-        rule = pathlib.Path("/etc/sudoers.d/qemu-web-desktop")
-        rule.write_text(site.qwdctl("sudo-rule", GROUP).stdout)
-        rule.chmod(0o440)
-        subprocess.run(["visudo", "-c", "-q", "-f", rule], check=True)
+        RULE.write_text(site.qwdctl("sudo-rule", GROUP).stdout)
+        RULE.chmod(0o440)
+        subprocess.run(["visudo", "-c", "-q", "-f", RULE], check=True)
 
     def left(self):
         """What is in dir_slurm but the register's own directories."""
@@ -243,6 +246,56 @@ class Visitors(unittest.TestCase):
                 failed["reason"],
                 "Your account may not have machines on the cluster. Ask the administrator.",
             )
+
+    def test_more_time_comes_with_the_knock(self):
+        with self.site(snapshot_lifetime=3600) as site:
+            visitor, session = self.running(site)
+            more = {"session_extend": session["name"], "snapshot_lifetime": "1800"}
+            # It is another's job to the service's user, who is no operator.
+            answer = visitor.post_form(more)
+            self.assertEqual(answer.status, 409)
+            self.assertRegex(
+                answer.json()["error"]["message"],
+                "^The cluster does not give it more time: Invalid user id",
+            )
+            with covered("/usr/bin/scontrol", "#!/bin/sh\nexit 0\n"):
+                self.assertEqual(visitor.post_form(more).status, 200)
+            mark = self.jobs / session["name"] / "mark"
+            eventually(
+                lambda: json.loads(mark.read_text())["left_ms"] > 1_000_000, 20, "the node knows"
+            )
+
+    def test_a_boot_script_comes_to_the_job_and_to_nobody_else(self):
+        machine = {"name": "tiny.iso", "description": "Tiny", "os": "cloud-init"}
+        with self.site(machines=[machine], form_config_script="yes") as site:
+            script = "exec: echo hers"
+            _, session = self.running(site, config_script=script)
+            name = session["name"]
+            there = self.jobs / name / "script"
+            self.assertIn(b"echo hers", there.read_bytes())
+            self.assertEqual((there.stat().st_uid, there.stat().st_mode & 0o777), (2001, 0o600))
+            (owner,) = [
+                p for p in site.processes(name) if p.role == "owner" and p.uid == PEOPLE["ann"]
+            ]
+            self.assertNotEqual(owner.argv[5], "0", "what boot scripts need is handed over")
+
+    @unittest.skipUnless(LONG, "slow: waits for Slurm's own timeouts")
+    def test_a_stop_works_while_slurms_control_is_away(self):
+        with self.site() as site:
+            visitor, session = self.running(site)
+            name = session["name"]
+            self.cluster.kill_control()
+            try:
+                visitor.stop(name)
+                ended = visitor.wait_state(name, FINAL, 120)
+                self.assertEqual(ended["reason"], "Stopped by its user.")
+                eventually(lambda: not site.processes(name), 60, "its processes are gone")
+                self.assertNotEqual(self.left(), [], "its job may still be in the queue")
+            finally:
+                self.cluster.start_control()
+            eventually(lambda: self.cluster.idle() == 2, 60, "the nodes are back")
+            site.qwdctl("purge")
+            self.assertEqual(self.left(), [])
 
     def test_an_owner_that_dies_leaves_neither_job_nor_directory(self):
         with self.site() as site:
