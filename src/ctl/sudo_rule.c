@@ -37,7 +37,9 @@ static int print_rule(const struct config *c, const char *group,
 	       group);
 	fputs("Defaults!", stdout);
 	print_word(helper);
-	puts(" !use_pty, !pam_session, !pam_setcred");
+	/* Somebody who is not in the group could send as many letters to root
+	 * as he asks for machines. */
+	puts(" !use_pty, !pam_session, !pam_setcred, !mail_badpass");
 	printf("%s ALL = (%%%s, !root) NOPASSWD: ", k.user_name, group);
 	print_word(helper);
 	putchar(' ');

@@ -297,6 +297,34 @@ class Visitors(unittest.TestCase):
             site.qwdctl("purge")
             self.assertEqual(self.left(), [])
 
+    def test_who_is_not_in_the_group_cannot_make_sudo_write_letters(self):
+        letters, mailer = pathlib.Path("/tmp/letters"), pathlib.Path("/tmp/mailer")
+        mailer.write_text(f"#!/bin/sh\ncat >>{letters}\n")
+        mailer.chmod(0o755)
+        try:
+            with self.site() as site:
+                # As Debian has it.
+                defaults = pathlib.Path("/etc/sudoers.d/aa")
+                defaults.write_text(f'Defaults mail_badpass, mailerpath="{mailer}"\n')
+                defaults.chmod(0o440)
+                visitor = site.visitor()
+                name = visitor.create(user="carla", password="any")["name"]
+                visitor.wait_state(name, "failed")
+                # Of somebody in the web service who tries another command, it does.
+                subprocess.run(
+                    ["/usr/bin/sudo", "-n", "-u", "ann", "--", "/usr/bin/id"],
+                    user=SERVICE_USER.pw_uid, group=SERVICE_USER.pw_gid, extra_groups=[],
+                    capture_output=True, check=False,
+                )
+                eventually(
+                    lambda: letters.exists() and "COMMAND=/usr/bin/id" in letters.read_text(),
+                    20, "a letter",
+                )
+                self.assertNotIn("USER=carla", letters.read_text())
+        finally:
+            mailer.unlink()
+            letters.unlink(missing_ok=True)
+
     def test_an_owner_that_dies_leaves_neither_job_nor_directory(self):
         with self.site() as site:
             visitor, session = self.running(site)
