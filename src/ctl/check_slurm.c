@@ -326,6 +326,23 @@ static void check_rule(struct check *k, const char *helper)
 			  helper);
 }
 
+/* Sessions are systemd's, whose unit as we ship it keeps sudo from them. */
+static void check_unit(struct check *k)
+{
+	static const char more[] =
+		"/etc/systemd/system/qemu-web-desktop-session@.service.d";
+	AUTO_FREE char *path = file_join(k->config->dir_launcher, "session");
+	struct stat st;
+
+	if (path && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    access(more, F_OK) < 0)
+		check_say(k, CHECK_WARNING,
+			  "slurm_user = visitor: systemd's unit keeps sessions "
+			  "from calling sudo; install the example "
+			  "slurm-visitor.conf in %s",
+			  more);
+}
+
 static void check_visitors(struct check *k)
 {
 	AUTO_FREE char *helper = file_join(k->config->dir_libexec,
@@ -341,6 +358,7 @@ static void check_visitors(struct check *k)
 	}
 	check_config(k);
 	check_rule(k, helper);
+	check_unit(k);
 }
 
 void check_slurm(struct check *k)

@@ -102,10 +102,11 @@ int visitor_check_order(const struct config *c, const char *account,
 		return refuse(e, "user");
 	if (!is_format(s->format))
 		return refuse(e, "format");
-	if (s->master || s->own_port)
+	if (s->master)
 		return refuse(e, "master");
-	/* Its way is the job's; a gateway on the node would be no machine. */
-	if (!s->remote || s->token[0] || s->password[0])
+	/* Its way is the job's; a gateway on the node would be no machine.  Of
+	 * one with a port of its own QEMU asks for the password. */
+	if (!s->remote || s->token[0] || (s->password[0] && !s->own_port))
 		return refuse(e, "display");
 	if (machines_read(c->machines_conf, &machines, &why) < 0 &&
 	    why.code != ERR_NOT_FOUND) {

@@ -11,6 +11,7 @@ import signal
 
 from harness import *
 from slurm_cluster import Cluster
+from test_displays import offered
 from test_slurm import covered, see_screen, unavailable, web_owner
 
 GROUP = "desktops"
@@ -264,6 +265,15 @@ class Visitors(unittest.TestCase):
             eventually(
                 lambda: json.loads(mark.read_text())["left_ms"] > 1_000_000, 20, "the node knows"
             )
+
+    def test_a_display_may_have_a_port_and_a_password_of_its_own(self):
+        with self.site(service_reverse_proxy="", service_port_multiple="yes") as site:
+            visitor, session = self.running(site)
+            # By password only, which QEMU on the node has.
+            self.assertEqual(offered(site, session), [2])
+            order = self.jobs / session["name"] / "order"
+            self.assertEqual(json.loads(order.read_text())["session"]["token"], "")
+            self.assertEqual(order.stat().st_mode & 0o777, 0o600)
 
     def test_a_boot_script_comes_to_the_job_and_to_nobody_else(self):
         machine = {"name": "tiny.iso", "description": "Tiny", "os": "cloud-init"}
@@ -650,6 +660,18 @@ class Visitors(unittest.TestCase):
             told = site.qwdctl("check", check=False).stdout
             self.assertIn(f"ok: sudo has a rule for {site.dir}/libexec/qwd-visitor\n", told)
             self.assertIn(f"note: dir_slurm: {self.jobs} is on a file system of this host", told)
+            self.assertNotIn("systemd's unit", told)
+            units = pathlib.Path("/tmp/launch")
+            units.mkdir()
+            try:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as unit:
+                    unit.bind(str(units / "session"))
+                    site.configure(dir_launcher=units)
+                    told = site.qwdctl("check", check=False).stdout
+                self.assertIn("systemd's unit keeps sessions from calling sudo", told)
+            finally:
+                site.configure(dir_launcher=None)
+                shutil.rmtree(units)
             os.chown(self.jobs, 0, 2100)
             self.jobs.chmod(0o3733)
             told = site.qwdctl("check", check=False).stdout

@@ -311,11 +311,13 @@ static void an_order_is_what_the_configuration_says(void **state)
 	allowed(&o);
 	PUT(network, "");
 	allowed(&o);
+	PUT(password, "12345678");
+	o.session.own_port = true;
+	allowed(&o);
 	REFUSED("user", PUT(user, "bob"));
 	REFUSED("format", PUT(format, "vvfat"));
 	REFUSED("format", PUT(format, ""));
 	REFUSED("master", o.session.master = true);
-	REFUSED("master", o.session.own_port = true);
 	REFUSED("display", o.session.remote = false);
 	REFUSED("display", PUT(token, "0123456789abcdefghijklmnopqrstuv"));
 	REFUSED("display", PUT(password, "12345678"));
