@@ -11,6 +11,7 @@
 enum {
 	GRACE_MS = 2000, /* between the servers' time and our deadline */
 	TEXT_MAX = 1024 * 1024,
+	ESCAPED = 6, /* bytes of JSON for one of an answer: \u0001 */
 };
 
 static json_t *request_of(const struct config *c, const struct call *calls,
@@ -122,7 +123,7 @@ int farm_ask_end(const struct config *c, struct asking *a, struct call *calls,
 		 size_t count, struct err *e)
 {
 	AUTO_BUF struct buf output =
-		BUF_INIT(2 * count * FARM_ANSWER_MAX + 64 * 1024);
+		BUF_INIT(ESCAPED * count * FARM_ANSWER_MAX + 64 * 1024);
 	int result = a->agent < 0 ?
 			     run(c, a->text, &output, a->timeout_ms, e) :
 			     agent_receive(a->agent, &output,

@@ -92,6 +92,11 @@ def silence():
     yield b""
 
 
+def controls():
+    """What grows sixfold where it is told on as JSON."""
+    yield b"HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n" + b"\x01" * 65536
+
+
 def gigabyte():
     yield b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n"
     for _ in range(16384):

@@ -9,8 +9,8 @@ import unittest
 import urllib.parse
 
 from farm_case import ALIAS, NAMES, OUTSIDE, ROGUE, Farm
-from farm_rogue import Assertion, Rogue, gigabyte, other_json, perl_page, redirect
-from farm_rogue import rubbish, web_page
+from farm_rogue import Assertion, Rogue, controls, gigabyte, other_json, perl_page
+from farm_rogue import redirect, rubbish, web_page
 from harness import CGI, FINAL, Browser, Vnc, eventually, html_problems
 
 PASSWORD = "canary-password-7d1f"
@@ -251,7 +251,7 @@ class Strangers(unittest.TestCase):
         """SR29: rubbish, redirects for ever, a gigabyte, another web server."""
         for answer, reason in ((rubbish, "not-text"), (other_json, "damaged"),
                                (redirect, "no-farm"), (gigabyte, "too-large"),
-                               (web_page, "no-farm")):
+                               (web_page, "no-farm"), (controls, "no-farm")):
             with self.subTest(answer.__name__):
                 self.setUp()
                 self.one.configure(fallback_servers=ROGUE)
