@@ -41,7 +41,7 @@ static int wait_for(int fd, short events, long long until, struct err *e)
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = events };
 		long long left = until - clock_boot_ms();
-		int ready = left > 0 ? poll(&p, 1, (int)left) : 0;
+		int ready = poll(&p, 1, left > 0 ? (int)left : 0);
 
 		if (ready > 0)
 			return 0;

@@ -37,7 +37,8 @@ MUST_CHECK int agent_connect(const struct config *c, const struct store *st,
 MUST_CHECK int agent_send(int fd, const char *text, long long wait_ms,
 			  struct err *e);
 
-/* Read the answer to its end.  The same. */
+/* Read the answer to its end.  The same; what is there already is read also when
+ * there is no time left: who asks does other things meanwhile. */
 MUST_CHECK int agent_receive(int fd, struct buf *out, long long wait_ms,
 			     struct err *e);
 

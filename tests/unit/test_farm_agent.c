@@ -175,6 +175,23 @@ static void an_answer_that_does_not_come_has_an_end(void **state)
 	close(pair[1]);
 }
 
+static void an_answer_that_is_there_is_read_however_late_it_is(void **state)
+{
+	AUTO_BUF struct buf answer = BUF_INIT(100);
+	struct err e = ERR_INIT;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
+				    pair),
+			 0);
+	assert_int_equal(send(pair[1], "answer", 6, MSG_NOSIGNAL), 6);
+	close(pair[1]);
+	assert_int_equal(agent_receive(pair[0], &answer, -5, &e), 0);
+	assert_string_equal(buf_str(&answer), "answer");
+	close(pair[0]);
+}
+
 static void nobody_waits_where_another_one_starts_it(void **state)
 {
 	AUTO_CLOSE int lock = openat(folder, "agent.lock", O_RDWR | O_CREAT,
@@ -207,6 +224,7 @@ int main(void)
 		cmocka_unit_test(one_of_another_version_is_told_nothing),
 		cmocka_unit_test(one_that_says_nothing_loses_its_name),
 		cmocka_unit_test(an_answer_that_does_not_come_has_an_end),
+		cmocka_unit_test(an_answer_that_is_there_is_read_however_late_it_is),
 		cmocka_unit_test(nobody_waits_where_another_one_starts_it),
 		cmocka_unit_test(without_its_program_there_is_none),
 	};
