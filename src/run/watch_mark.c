@@ -237,9 +237,12 @@ static void on_mark(struct owner *o)
 		go_to_display(o);
 }
 
+/* Of a visitor's job none: its directory is not there yet, and what he does in
+ * it need not keep us busy. */
 void watch_await_mark(struct owner *o)
 {
-	o->news = news_of(o->watch->dir, IN_MOVED_TO);
+	if (!o->watch->visitor)
+		o->news = news_of(o->watch->dir, IN_MOVED_TO);
 	o->watch->news_left = NEWS_MAX;
 }
 
