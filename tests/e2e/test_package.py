@@ -12,6 +12,7 @@ import unittest
 from harness import TREE
 
 CGI = "usr/libexec/qemu-web-desktop/cgi"
+HELPERS = tuple(f"usr/libexec/qemu-web-desktop/qwd-{name}" for name in ("net", "script", "visitor"))
 
 
 def run(*command, seconds=300, check=True, **more):
@@ -79,7 +80,8 @@ class Package(unittest.TestCase):
             "usr/bin/qwdctl",
             "usr/lib/sysusers.d/qemu-web-desktop.conf",
             "usr/lib/tmpfiles.d/qemu-web-desktop.conf",
-            "usr/libexec/qemu-web-desktop/qwd-net",
+            *HELPERS,
+            "usr/libexec/qemu-web-desktop/qwd_display.py",
             "usr/share/bash-completion/completions/qwdctl",
             "usr/share/doc/qemu-web-desktop/README.Debian",
             "usr/share/doc/qemu-web-desktop/install.md.gz",
@@ -133,9 +135,7 @@ class Package(unittest.TestCase):
 
     def test_the_programs_are_hardened(self):
         # SR32
-        for name in (
-            "usr/bin/qemu-web-desktop", "usr/bin/qwdctl", "usr/libexec/qemu-web-desktop/qwd-net"
-        ):  # fmt: skip
+        for name in ("usr/bin/qemu-web-desktop", "usr/bin/qwdctl", *HELPERS):
             path = self.tree / name
             self.assertIn("DYN (Position-Independent", run("readelf", "-h", path).stdout)
             dynamic = run("readelf", "-dW", path).stdout
