@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "sys/json.h"
 
 enum { UNKNOWN = 401, BUSY = 503 }; /* HTTP statuses */
@@ -236,12 +237,14 @@ int farm_round_end(struct farm *f, struct farm_round *r, struct err *e)
 		result = farm_ask_end(f->config, &r->asking, r->calls,
 				      r->asked, e);
 	for (size_t i = 0; i < r->asked && result == 0; i++) {
+		struct err why = ERR_INIT;
+
 		judge(r->ask[i], &r->calls[i]);
-		result = note(f, r->ask[i], e);
+		/* Whoever has said yes has done it, noted or not. */
+		if (note(f, r->ask[i], &why) < 0)
+			log_error("farm", &why);
 	}
 	farm_round_drop(r);
-	for (size_t i = 0; i < r->count && result < 0; i++)
-		farm_answer_release(&r->answers[i]);
 	return result;
 }
 

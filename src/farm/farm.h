@@ -96,8 +96,9 @@ MUST_CHECK int farm_round_begin(struct farm *f, enum farm_verb verb,
 				struct farm_answer *ret_answers,
 				struct farm_round *ret, struct err *e);
 
-/* Wait for the answers.  Fails only if nobody could be asked; release each
- * answer with farm_answer_release(). */
+/* Wait for the answers.  Fails only as farm_ask_end() does; release each answer
+ * with farm_answer_release().  That it cannot be noted who is silent goes to
+ * the log: the answers count. */
 MUST_CHECK int farm_round_end(struct farm *f, struct farm_round *r,
 			      struct err *e);
 void farm_answer_release(struct farm_answer *a);

@@ -2,7 +2,9 @@
 what it keeps, what ends it, and what its end costs."""
 
 import contextlib
+import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -209,6 +211,27 @@ class Agent(unittest.TestCase):
         self.assertIn("places on this server are taken", answers[0].text)
         self.assertEqual(rogue.heard.count(b"POST "), 1)
         self.assertIn("qwd-net farm: no answer", self.one.error_log())
+
+    def test_a_yes_counts_though_it_cannot_be_noted_that_the_server_is_back(self):
+        """It has started the machine: nobody else is to start one, too."""
+        name = self.visitor.create(user="ann", password="x")["name"]
+        self.addCleanup(self.one.qwdctl, "stop", name, "--now", "--yes")
+        folder = self.one.store / "farm"
+        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        entry = {"until_ms": 1, "reason": "timeout"}
+        (folder / "skip").write_text(json.dumps(
+            {"boot_id": boot, "servers": {self.two.url: entry}}))
+        shutil.chown(folder / "skip", "www-data")
+        (folder / "skip.tmp").mkdir()  # where the new one would be written
+        self.addCleanup((folder / "skip.tmp").rmdir)
+        answer = self.one.visitor().post_form(self.one.order(user="bob", password="x"))
+        told = json.loads(self.two.qwdctl("status", "--json").stdout)["sessions"]
+        there = [s["name"] for s in told if s["user"] == "bob"]
+        self.addCleanup(self.two.qwdctl, "stop", "--all", "--now", "--yes", check=False)
+        self.assertEqual((answer.status, answer.json().get("server")), (201, self.two.url),
+                         (answer, there))
+        self.assertEqual(there, [answer.json()["session"]["name"]])
+        self.assertIn("skip.tmp", self.one.error_log())
 
     def test_an_upgraded_program_takes_over(self):
         agent = self.view_well()
