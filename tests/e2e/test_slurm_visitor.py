@@ -309,12 +309,12 @@ class Visitors(unittest.TestCase):
 
     def test_who_is_not_in_the_group_cannot_make_sudo_write_letters(self):
         letters, mailer = pathlib.Path("/tmp/letters"), pathlib.Path("/tmp/mailer")
+        defaults = pathlib.Path("/etc/sudoers.d/zz")
         mailer.write_text(f"#!/bin/sh\ncat >>{letters}\n")
         mailer.chmod(0o755)
         try:
             with self.site() as site:
-                # As Debian has it.
-                defaults = pathlib.Path("/etc/sudoers.d/aa")
+                # As Debian has it; the last one counts.
                 defaults.write_text(f'Defaults mail_badpass, mailerpath="{mailer}"\n')
                 defaults.chmod(0o440)
                 visitor = site.visitor()
@@ -332,6 +332,7 @@ class Visitors(unittest.TestCase):
                 )
                 self.assertNotIn("USER=carla", letters.read_text())
         finally:
+            defaults.unlink(missing_ok=True)
             mailer.unlink()
             letters.unlink(missing_ok=True)
 
