@@ -107,9 +107,22 @@ static int read_line(const char *text, size_t len, struct history_line *ret,
 
 /* ---- Appending ---- */
 
+/* Has another one written since? */
+static bool has_grown(int dir, struct stat *was)
+{
+	struct stat now = { .st_size = 0 };
+	bool grown;
+
+	(void)!fstatat(dir, "history", &now, AT_SYMLINK_NOFOLLOW);
+	grown = now.st_ino != was->st_ino || now.st_size != was->st_size;
+	*was = now;
+	return grown;
+}
+
 static int take_lock(int dir, struct err *e)
 {
 	long long until = clock_boot_ms() + HISTORY_WAIT_MS;
+	struct stat was = { .st_size = 0 };
 	AUTO_CLOSE int fd = openat(dir, "lock",
 				   O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
 				   0600);
@@ -117,6 +130,8 @@ static int take_lock(int dir, struct err *e)
 	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_sys(e, "cannot take the history's lock");
+		if (has_grown(dir, &was))
+			until = clock_boot_ms() + HISTORY_WAIT_MS;
 		if (clock_boot_ms() >= until)
 			return err_set(e, ERR_TIMEOUT,
 				       "dir_history: another process holds "

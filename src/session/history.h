@@ -44,8 +44,8 @@ struct history_line {
 /*
  * Append the line of *s, which has ended.  It is on disk, whole, on success,
  * and nothing of it is there on failure.  Makes DIR where it is missing.
- * ERR_TIMEOUT if the lock was another's for HISTORY_WAIT_MS: a line that is
- * missing is better than a session that does not end.
+ * ERR_TIMEOUT if the lock was others' for HISTORY_WAIT_MS in which none of them
+ * wrote: a line that is missing is better than a session that does not end.
  */
 MUST_CHECK int history_append(const struct config *c, const struct session *s,
 			      struct err *e);

@@ -485,6 +485,37 @@ static void a_lock_that_becomes_free_is_waited_for(void **state)
 	assert_int_equal(read_all()->count, 2);
 }
 
+/* As when hundreds of sessions end at once, and the disk is slow. */
+static void who_waits_while_others_write_has_his_turn(void **state)
+{
+	long long end = clock_boot_ms() + HISTORY_WAIT_MS + 500;
+	int status = -1;
+	int lock;
+	pid_t pid;
+
+	(void)state;
+	append("svc-a");
+	lock = hold_lock();
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		AUTO_FREE char *place = file_join(path, "history");
+		int fd = open(place, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+		while (clock_boot_ms() < end) {
+			if (write(fd, "\n", 1) != 1)
+				_exit(1);
+			(void)!poll(NULL, 0, 50);
+		}
+		_exit(0);
+	}
+	close(lock);
+	append("svc-b");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(read_all()->count, 2);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -506,6 +537,7 @@ int main(void)
 		T(many_at_once_lose_and_mix_no_line),
 		T(a_lock_that_stays_anothers_is_given_up),
 		T(a_lock_that_becomes_free_is_waited_for),
+		T(who_waits_while_others_write_has_his_turn),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
