@@ -209,13 +209,32 @@ static int submit(const struct helper *h, struct err *e)
 	return in < 0 ? -1 : become(h, &argv, in, e);
 }
 
+/* An image may be anybody's, but not where it is, nor where a link to it leads:
+ * who may write there could put a link to a file of the visitor's. */
+static int trust_image(const struct helper *h, struct err *e)
+{
+	AUTO_FREE char *path = file_join(h->config.dir_machines,
+					 h->request.order.session.machine);
+	AUTO_FREE char *real = path ? realpath(path, NULL) : NULL;
+
+	if (!path)
+		return err_set(e, ERR_SYSTEM, "no memory");
+	if (!real)
+		return err_sys(e, "cannot find %s", path);
+	*strrchr(real, '/') = '\0';
+	return trust_path(h->config.dir_machines, e) < 0 ?
+		       -1 :
+		       trust_path(*real ? real : "/", e);
+}
+
 static int start(const struct helper *h, struct err *e)
 {
 	AUTO_CLOSE int dir = -1;
 	struct err ignored = ERR_INIT;
 
 	if (visitor_check_order(&h->config, h->account, &h->request.order,
-				e) < 0)
+				e) < 0 ||
+	    trust_image(h, e) < 0)
 		return -1;
 	dir = job_dir_make_own(h->jobs, h->request.name, e);
 	if (dir < 0)

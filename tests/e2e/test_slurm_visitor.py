@@ -107,6 +107,8 @@ class Visitors(unittest.TestCase):
     def setUpClass(cls):
         cls.enterClassContext(accounts())
         cls.cluster = cls.enterClassContext(Cluster(nodes=2))
+        cls.machines = cls.cluster.dir / "machines"
+        cls.machines.mkdir()
         cls.jobs = cls.cluster.dir / "visitors"
         cls.jobs.mkdir()
         os.chown(cls.jobs, 0, service_group())
@@ -131,7 +133,13 @@ class Visitors(unittest.TestCase):
         try:
             own = ours | {"check_user_custom": login}
             with Site(options=own, machines=machines) as site:
-                site.configure(slurm_program=site.dir / "cgi-bin/qemu-web-desktop", **options)
+                for image in site.machines_dir.iterdir():
+                    shutil.copy(image, self.machines)
+                site.configure(
+                    slurm_program=site.dir / "cgi-bin/qemu-web-desktop",
+                    dir_machines=self.machines,
+                    **options,
+                )
                 if rule:
                     self.install_rule(site)
                 yield site
@@ -579,6 +587,44 @@ class Visitors(unittest.TestCase):
                 self.assertIn(told, ask().stderr.decode())
             self.jobs.chmod(0o3733)
             self.assertEqual(self.left(), [])
+
+    def test_no_file_of_a_visitors_is_shown_to_a_machine_as_its_disk(self):
+        """SR27: who has taken over the web service, and may write to a directory
+        on the way to the images, puts a link there."""
+        secret = pathlib.Path("/tmp/hers")
+        secret.write_bytes(b"hers" * 1024)
+        secret.chmod(0o600)
+        shutil.chown(secret, "ann")
+        name = "qemu-web-desktop-" + "d" * 20
+        others = self.cluster.dir / "others"
+        others.mkdir()
+        (others / "x.raw").symlink_to(secret)
+        session = {"name": name, "user": "ann", "machine": "x.raw", "format": "raw", "cpu": 1,
+                   "memory_mb": 256, "virtual_size": 4096, "iso": False, "network": "user",
+                   "remote": True, "token": "", "account": ""}
+        try:
+            with self.site(dir_mounts="") as site:
+                template = self.template(site)
+                site.configure(slurm_account=None, dir_machines=others)
+                order = {"version": 1, "session": template | session, "lifetime_s": 900,
+                         "certificate": "-----BEGIN CERTIFICATE-----\n"}
+                request = {"version": 1, "verb": "start", "name": name, "order": order}
+                shutil.chown(others, "www-data")
+                done = self.as_visitor(site, request)
+                self.assertIn(f"{others} must be root's", done.stderr.decode(), done)
+                # The images' own directory, where theirs is but a link.
+                shutil.chown(others, "root")
+                (others / "x.raw").unlink()
+                (others / "more").mkdir()
+                shutil.chown(others / "more", "www-data")
+                (others / "x.raw").symlink_to("more/y.raw")
+                (others / "more/y.raw").write_bytes(b"its")
+                done = self.as_visitor(site, request)
+                self.assertIn(f"{others}/more must be root's", done.stderr.decode(), done)
+                self.assertEqual(self.left(), [])
+        finally:
+            secret.unlink()
+            shutil.rmtree(others)
 
     def template(self, site):
         """A record with all its members, as a session of bob's has it."""
