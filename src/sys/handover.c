@@ -84,6 +84,12 @@ static char *compose(const struct argv *argv, const struct passed *p)
 	return packet ? json_dumps(packet, JSON_COMPACT) : NULL;
 }
 
+static int not_started(struct err *e)
+{
+	return err_set(e, ERR_SYSTEM,
+		       "the service manager did not start the process");
+}
+
 static int send_packet(int fd, const char *text, const struct passed *p,
 		       struct err *e)
 {
@@ -106,9 +112,12 @@ static int send_packet(int fd, const char *text, const struct passed *p,
 		head->cmsg_len = CMSG_LEN(sizeof(int) * p->count);
 		memcpy(CMSG_DATA(head), p->fds, sizeof(int) * p->count);
 	}
-	if (sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
-		return err_sys(e, "cannot hand over");
-	return 0;
+	if (sendmsg(fd, &message, MSG_NOSIGNAL) >= 0)
+		return 0;
+	/* It may have been quicker than we. */
+	return errno == EPIPE || errno == ECONNRESET ?
+		       not_started(e) :
+		       err_sys(e, "cannot hand over");
 }
 
 static int await_answer(int fd, int wait_ms, struct err *e)
@@ -129,8 +138,7 @@ static int await_answer(int fd, int wait_ms, struct err *e)
 	got = ready < 0 ? -1 : recv(fd, answer, sizeof(answer), 0);
 	if (got == 2 && memcmp(answer, "ok", 2) == 0)
 		return 0;
-	return err_set(e, ERR_SYSTEM,
-		       "the service manager did not start the process");
+	return not_started(e);
 }
 
 int handover_send(int fd, const struct child *c, int wait_ms, struct err *e)

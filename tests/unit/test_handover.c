@@ -158,6 +158,26 @@ static void a_connection_that_is_closed_is_a_failure(void **state)
 	close(receiver);
 }
 
+static void so_it_is_when_it_is_closed_before_anything_was_sent(void **state)
+{
+	AUTO_ARGV struct argv argv = { 0 };
+	struct child c = CHILD_INIT;
+	struct err e = ERR_INIT;
+	int sender;
+	int receiver;
+
+	(void)state;
+	argv_add(&argv, "/bin/true");
+	argv_add(&argv, "--session-owner");
+	c.argv = &argv;
+	connect_pair(&sender, &receiver);
+	close(receiver);
+	assert_int_equal(handover_send(sender, &c, 20000, &e), -1);
+	assert_int_equal(e.code, ERR_SYSTEM);
+	assert_non_null(strstr(e.msg, "did not start"));
+	close(sender);
+}
+
 static void no_answer_in_time_is_no_failure(void **state)
 {
 	AUTO_ARGV struct argv argv = { 0 };
@@ -293,6 +313,7 @@ int main(void)
 			a_lock_and_the_arguments_arrive_at_their_numbers),
 		cmocka_unit_test(a_lock_that_nobody_takes_over_is_let_go),
 		cmocka_unit_test(a_connection_that_is_closed_is_a_failure),
+		cmocka_unit_test(so_it_is_when_it_is_closed_before_anything_was_sent),
 		cmocka_unit_test(no_answer_in_time_is_no_failure),
 		cmocka_unit_test(another_users_process_is_refused),
 		cmocka_unit_test(packets_that_are_none_of_ours_are_refused),
