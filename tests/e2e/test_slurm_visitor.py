@@ -302,15 +302,17 @@ class Visitors(unittest.TestCase):
         with self.site() as site:
             visitor, session = self.running(site)
             name = session["name"]
-            self.cluster.kill_control()
+            # It keeps its numbers: other tests have jobs on this cluster, too.
+            control = self.cluster.daemons["slurmctld"]
+            control.send_signal(signal.SIGSTOP)
             try:
                 visitor.stop(name)
-                ended = visitor.wait_state(name, FINAL, 120)
+                ended = visitor.wait_state(name, FINAL, 180)
                 self.assertEqual(ended["reason"], "Stopped by its user.")
-                eventually(lambda: not site.processes(name), 60, "its processes are gone")
+                eventually(lambda: not site.processes(name), 90, "its processes are gone")
                 self.assertNotEqual(self.left(), [], "its job may still be in the queue")
             finally:
-                self.cluster.start_control()
+                control.send_signal(signal.SIGCONT)
             eventually(lambda: self.cluster.idle() == 2, 60, "the nodes are back")
             site.qwdctl("purge")
             self.assertEqual(self.left(), [])
