@@ -38,7 +38,7 @@ json_t *status_value(const struct farm_status *s);
 
 /*
  * {"session": {...}}: its public face, as session_to_public() makes it, but
- * for the url: what we need of it we know ourselves.  NULL and ERR_DAMAGED; the
+ * for cluster, job and url, for which one goes there.  NULL and ERR_DAMAGED; the
  * caller owns the result.
  */
 MUST_CHECK json_t *answer_session(const json_t *json, struct err *e);

@@ -3,10 +3,13 @@
  * does for one (net/farm.h), over connections, TLS sessions and certificates
  * that it keeps.  farm/agent.h tells who starts it, and how one talks to it.
  *
- * It holds nothing of a request longer than that takes.  It serves processes
- * of its own user, at most AGENT_CLIENTS at a time (who comes beyond is closed
- * without greeting).  It takes nobody any more, ends what it has begun, and
- * then itself
+ * It uses nothing of a request longer than that takes.  Memory that libcurl and
+ * jansson have given back is not wiped: what has a password in it is not for it
+ * (farm/ask.h).
+ *
+ * It serves processes of its own user, at most AGENT_CLIENTS at a time (who
+ * comes beyond is closed without greeting).  It takes nobody any more, ends what
+ * it has begun, and then itself
  *
  *   - after AGENT_IDLE_MS without a request, and after AGENT_AGE_MS;
  *   - where its program, or the file of certificates that it has used, is not

@@ -66,7 +66,7 @@ void farm_list_begin(struct visit *v, struct farm_list *ret);
 /*
  * Wait for the answers: JSON (the caller owns it; NULL if no memory):
  * [{"server": ORIGIN, "answers", "reason": why it does not, or null,
- * "sessions": [public faces without url, the newest]}].  Empty without a
+ * "sessions": [the newest, as answer_sessions() has them]}].  Empty without a
  * list of servers.
  */
 json_t *farm_list_end(struct visit *v, struct farm_list *l);
