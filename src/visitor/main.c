@@ -81,18 +81,26 @@ static int trust_config(const char *file, struct err *e)
 			   err_set(e, ERR_SYSTEM, "no memory");
 }
 
-/* Where machines are described, and where jobs' directories are. */
-static int trust_places(const struct config *c, struct err *e)
+/* What need not be here must not be another's to make. */
+static int trust_perhaps(const char *path, struct err *e)
 {
 	struct err why = ERR_INIT;
 
-	if (trust_path(c->dir_slurm, e) < 0)
-		return -1;
-	if (trust_path(c->machines_conf, &why) == 0 ||
-	    why.code == ERR_NOT_FOUND)
+	if (trust_path(path, &why) == 0 || why.code == ERR_NOT_FOUND)
 		return 0;
 	*e = why;
 	return -1;
+}
+
+/* Where jobs' directories are, where machines are described, and, where nodes
+ * have them from a file system that they share, what is run there. */
+static int trust_places(const struct config *c, struct err *e)
+{
+	if (trust_path(c->dir_slurm, e) < 0 ||
+	    trust_perhaps(c->machines_conf, e) < 0 ||
+	    trust_perhaps(c->slurm_program, e) < 0)
+		return -1;
+	return trust_perhaps(c->dir_libexec, e);
 }
 
 static int configure(struct helper *h, const char *file, struct err *e)

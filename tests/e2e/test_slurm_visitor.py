@@ -554,7 +554,8 @@ class Visitors(unittest.TestCase):
                 )
                 self.assertIn("must be root's", alone.stderr.decode())
                 # Nor what is read with it.
-                for path in (site.dir / "etc/machines.conf", more, more / "x.conf"):
+                for path in (site.dir / "etc/machines.conf", more, more / "x.conf",
+                             site.dir / "cgi-bin/qemu-web-desktop", site.dir / "libexec"):
                     if path == more:
                         more.mkdir()
                         (more / "x.conf").touch()
