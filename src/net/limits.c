@@ -54,22 +54,27 @@ int limits_deadline(long long ms, struct err *e)
 	return 0;
 }
 
+/* Nobody may go beyond what he was given: a web server may have limits for its
+ * programs (RLimitCPU of Apache). */
+static int limit(int what, rlim_t most)
+{
+	struct rlimit l;
+
+	if (getrlimit(what, &l) < 0)
+		return -1;
+	if (l.rlim_max > most)
+		l.rlim_max = most;
+	l.rlim_cur = l.rlim_max;
+	return setrlimit(what, &l);
+}
+
 int limits_stay(struct err *e)
 {
-	const struct rlimit work = { STAY_CPU_S, STAY_CPU_S };
-	const struct rlimit bytes = { 0, 0 };
-	struct rlimit files;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-		return err_sys(e, "RLIMIT_NOFILE");
-	if (files.rlim_max > STAY_FDS)
-		files.rlim_max = STAY_FDS;
-	files.rlim_cur = files.rlim_max;
-	if (setrlimit(RLIMIT_CPU, &work) < 0 ||
-	    setrlimit(RLIMIT_NOFILE, &files) < 0 ||
-	    setrlimit(RLIMIT_FSIZE, &bytes) < 0)
-		return err_sys(e, "cannot set limits");
-	return 0;
+	return limit(RLIMIT_CPU, STAY_CPU_S) < 0 ||
+			       limit(RLIMIT_NOFILE, STAY_FDS) < 0 ||
+			       limit(RLIMIT_FSIZE, 0) < 0 ?
+		       err_sys(e, "cannot set limits") :
+		       0;
 }
 
 void limits_met(void)

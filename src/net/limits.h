@@ -18,7 +18,7 @@ MUST_CHECK int limits_set(struct err *e);
 MUST_CHECK int limits_deadline(long long ms, struct err *e);
 
 /* For what stays: no file may grow, few descriptors, an end after minutes of
- * work. */
+ * work; or less, where less is allowed. */
 MUST_CHECK int limits_stay(struct err *e);
 
 /* The deadline has been met: it does not come any more. */

@@ -23,7 +23,8 @@ MANAGE = f"{CGI}?manage=1"
 class Agent(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.farm = Farm({"farm_skip": 1, "farm_wait": 10}, count=2)
+        # The agent takes what limits the web server has for its programs.
+        cls.farm = Farm({"farm_skip": 1, "farm_wait": 10}, count=2, httpd="RLimitCPU 250 250\n")
         cls.farm.__enter__()
         cls.addClassCleanup(cls.farm.__exit__, None, None, None)
         cls.one, cls.two = cls.farm.sites
@@ -119,6 +120,11 @@ class Agent(unittest.TestCase):
         self.assertEqual([a.json()["servers"][0]["answers"] for a in answers],
                          [True] * len(crowd), [a.json()["servers"] for a in answers])
         self.assertIsNotNone(self.one.agent)  # which says so if there are several
+
+    def test_it_stays_within_the_web_servers_limits_and_its_own(self):
+        limits = pathlib.Path(f"/proc/{self.view_well().pid}/limits").read_text()
+        for name, most in ("cpu time", 250), ("file size", 0), ("core file size", 0):
+            self.assertRegex(limits, rf"(?m)^Max {name} +{most} +{most} ")
 
     def test_a_killed_agent_is_followed_by_another(self):
         agent = self.view_well()
