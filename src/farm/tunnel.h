@@ -63,9 +63,12 @@ MUST_CHECK int tunnel_configure(struct tunnel *t, bool client,
 				const char *target, const char *peer,
 				struct err *e);
 
-/* Somebody connects: give him a stunnel.  False if there is no place: poll
- * the listener again when one has ended. */
+/* Is there no place for one more?  Then poll the listener again when one has
+ * ended. */
 bool tunnel_is_full(const struct tunnel *t);
+
+/* Somebody connects: give him a stunnel, whose complaints go to `said`.  Nothing
+ * if there is no place, or he has left. */
 MUST_CHECK int tunnel_accept(struct tunnel *t, int said, struct err *e);
 
 /* Reap those that have ended. */
