@@ -56,7 +56,7 @@ int limits_deadline(long long ms, struct err *e)
 
 /* Nobody may go beyond what he was given: a web server may have limits for its
  * programs (RLimitCPU of Apache). */
-static int limit(int what, rlim_t most)
+static int limit(__rlimit_resource_t what, rlim_t most)
 {
 	struct rlimit l;
 

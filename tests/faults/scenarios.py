@@ -283,10 +283,15 @@ class Refresh(Scenario):
         return [CTL, "refresh"]
 
     def settle(self):
-        text = (self.place.dir / "lib/catalogue.json").read_text()
-        names = [m["name"] for m in json.loads(text)["machines"]]
+        path = self.place.dir / "lib/catalogue.json"
+        names = [m["name"] for m in json.loads(path.read_text())["machines"]]
         if names != ["tiny.iso"]:
             raise Problem(f"the catalogue has {names}")
+        # It may say that the image could not be read, which held then only.
+        self.place.ctl("refresh")
+        [machine] = json.loads(path.read_text())["machines"]
+        if not machine["usable"]:
+            raise Problem(f"the catalogue says {machine}")
 
 
 class Keeper(Scenario):
