@@ -20,15 +20,11 @@ static int run(const struct check *k, const struct argv *argv, int deadline_ms,
 	       char ret_why[WHY_SIZE])
 {
 	AUTO_BUF struct buf errors = BUF_INIT(8192);
-	struct child c = CHILD_INIT;
 	struct err e = ERR_INIT;
-	struct slurm_env env;
 	int status;
 
-	slurm_env(k->config, &env);
-	c.argv = argv;
-	c.env = env.list;
-	if (child_run(&c, NULL, NULL, &errors, deadline_ms, &status, &e) < 0) {
+	if (slurm_run(k->config, argv, deadline_ms, NULL, &errors, &status,
+		      &e) < 0) {
 		snprintf(ret_why, WHY_SIZE, "%s", e.msg);
 		return -1;
 	}

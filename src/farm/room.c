@@ -127,27 +127,20 @@ static int ask(const struct config *c, struct slurm_nodes *ret, struct err *e)
 	AUTO_BUF struct buf said = BUF_INIT(SAID_MAX);
 	AUTO_BUF struct buf errors = BUF_INIT(FILE_MAX_BYTES);
 	AUTO_ARGV struct argv argv = { 0 };
-	struct child child = CHILD_INIT;
-	struct slurm_env env;
-	char why[256];
 	int status;
 
 	if (!sinfo)
 		return -1;
 	slurm_nodes_command(sinfo, c, &argv);
-	slurm_env(c, &env);
-	child.argv = &argv;
-	child.env = env.list;
 	/* Who asks us waits for us no longer than it is told to. */
-	if (child_run(&child, NULL, &said, &errors,
-		      (int)smaller(ASK_MS, c->farm_wait / 2), &status, e) < 0)
+	if (slurm_run(c, &argv, (int)smaller(ASK_MS, c->farm_wait / 2), &said,
+		      &errors, &status, e) < 0)
 		return err_prefix(e, "sinfo");
 	if (buf_failed(&said))
 		return err_set(e, ERR_TOO_LARGE, "sinfo says too much");
 	if (status == 0)
 		return slurm_read_nodes(buf_str(&said), c, ret, e);
-	slurm_refusal(buf_str(&errors), why, sizeof(why));
-	return err_set(e, ERR_SYSTEM, "sinfo: %s", why);
+	return slurm_refused("sinfo", &errors, e);
 }
 
 /* One asks, and who comes meanwhile takes what there is. */

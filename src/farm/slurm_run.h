@@ -5,6 +5,7 @@
 #define QWD_FARM_SLURM_RUN_H
 
 #include "conf/options.h"
+#include "sys/child.h"
 
 enum { SLURM_ENV_MAX = 4 };
 
@@ -16,6 +17,19 @@ struct slurm_env {
 };
 
 void slurm_env(const struct config *c, struct slurm_env *ret);
+
+/*
+ * Run one and wait for it, at most `ms`: *ret_status is its exit status (of a
+ * signal 128 + its number, as child_run() has it), `out` (may be NULL) and
+ * `errors` what it said.  Fails only where it did not run to its end.
+ */
+MUST_CHECK int slurm_run(const struct config *c, const struct argv *argv,
+			 int ms, struct buf *out, struct buf *errors,
+			 int *ret_status, struct err *e);
+
+/* ERR_SYSTEM with the words of a command, `name`, that refused. */
+MUST_CHECK int slurm_refused(const char *name, const struct buf *errors,
+			     struct err *e);
 
 /*
  * Run scancel for job number `job`, or where that is 0 for the jobs of that
