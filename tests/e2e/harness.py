@@ -542,13 +542,20 @@ class Site:
             raise AssertionError(f"the gateway still has a token of {name}")
 
     def process(self, role, session=None):
-        """The one process of that role, or None."""
-        found = [p for p in self.processes(session) if p.role == role]
-        if len(found) > 1 and role == "bwrap":  # its inner half
-            found = [p for p in found if p.parent not in {q.pid for q in found}]
-        if len(found) > 1:
-            raise AssertionError(f"several {role}: {[str(p) for p in found]}")
-        return found[0] if found else None
+        """The one process of that role, or None.  A child that is about to run
+        its own program has the name and the arguments of the one that forked
+        it until it does, so several are looked at again for a while."""
+        end = time.monotonic() + 3
+        while True:
+            found = [p for p in self.processes(session) if p.role == role]
+            pids = {p.pid for p in found}
+            # Not bwrap's inner half, nor such a child.
+            found = [p for p in found if p.parent not in pids]
+            if len(found) <= 1:
+                return found[0] if found else None
+            if time.monotonic() > end:
+                raise AssertionError(f"several {role}: {[str(p) for p in found]}")
+            time.sleep(0.02)
 
     # -- its programs
 
