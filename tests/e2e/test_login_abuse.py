@@ -11,6 +11,7 @@ import signal
 import subprocess
 import threading
 import unittest
+import urllib.parse
 
 import net_case
 import net_fakes
@@ -182,10 +183,21 @@ class Guessing(unittest.TestCase):
             shutil.chown(site.dir / "lib/secret", "www-data")
             self.assertEqual(self.guess(site, 0, "zoe").status, 500)
             self.assertEqual(program.asked(), [])
+        # mod_cgi puts a head in front of our lines.
+        with Site(mpm="prefork", options={"check_user_custom": program.path}) as site:
+            self.assertEqual(self.guess(site, 0).status, 401)
+            self.fail2ban(site, 1)
 
     def fail2ban(self, site, count):
-        """The filter finds each failure of the real log, and its address."""
+        """The filter finds each failure of the real log, and its address; and
+        no line in which the web server repeats what somebody has typed: a
+        stranger would ban others by it."""
         self.assertEqual(site.error_log().count("auth failure method="), count)
+        forged = "x" * 300 + (" qemu-web-desktop: auth failure method=custom"
+                              " rhost=198.51.100.7 reason=refused user=ann")
+        answer = site.visitor().get("/" + urllib.parse.quote(forged), accept="html")
+        self.assertEqual(answer.status, 403)
+        eventually(lambda: forged in site.error_log(), 30, "the web server's complaint")
         done = subprocess.run(
             ("fail2ban-regex", site.dir / "log/error.log",
              TREE / "etc/fail2ban/filter.d/qemu-web-desktop.conf"),
