@@ -66,6 +66,7 @@ static int take_answer(const json_t *one, struct call *c, struct err *e)
 	    json_get_string(one, "message", sizeof(c->message) - 1, &message,
 			    e) < 0 ||
 	    json_get_int(one, "status", 0, 999, &c->status, e) < 0 ||
+	    json_get_bool(one, "sent", &c->sent, e) < 0 ||
 	    json_get_int(one, "ms", 0, 1LL << 40, &c->ms, e) < 0 ||
 	    json_get_string_or_null(one, "body", FARM_ANSWER_MAX, &body, e) <
 		    0)

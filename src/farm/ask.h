@@ -25,6 +25,7 @@ struct call {
 	char reason[PEER_REASON_SIZE];
 	char message[256]; /* for the log */
 	long long status;
+	bool sent; /* the server may have heard it */
 	long long ms;
 	char *text;
 };

@@ -15,7 +15,7 @@ static const char purpose[] = "farm";
 static const char *const verbs[] = {
 	[FARM_CREATE] = "create", [FARM_STATUS] = "status",
 	[FARM_LIST] = "list",	  [FARM_STOP] = "stop",
-	[FARM_ENTER] = "enter",
+	[FARM_ENTER] = "enter",	  [FARM_SETTLE] = "settle",
 };
 
 int farm_secret_read(const struct config *c, struct secret *ret,

@@ -4,7 +4,8 @@
  *
  *     BASE64URL(JSON) "." HMAC-SHA256 of the former, in hexadecimal
  *
- *     {"v": 1, "verb": "create" | "status" | "list" | "stop" | "enter",
+ *     {"v": 1, "verb": "create" | "status" | "list" | "stop" | "enter" |
+ *              "settle",
  *      "from": ORIGIN OF WHO SAYS IT, "to": ORIGIN OF WHO IS TO HEAR IT,
  *      "path": [IDS OF THE SERVERS THAT IT CAME THROUGH],
  *      "user": "ann", "mail": "", "method": "ldap", "groups": ["staff"],
@@ -50,6 +51,7 @@ enum farm_verb {
 	FARM_LIST,
 	FARM_STOP,
 	FARM_ENTER, /* a visitor comes, whom the other server has logged in */
+	FARM_SETTLE, /* what became of a FARM_CREATE? */
 };
 
 struct assertion {

@@ -64,7 +64,8 @@ void farm_close(struct farm *f)
 
 static int sign(struct farm *f, enum farm_verb verb,
 		const struct server *server, const char *session,
-		const char *fields, struct buf *out, struct err *e)
+		const char *fields, struct buf *out, struct order_id *ret,
+		struct err *e)
 {
 	struct assertion a = { .verb = verb, .who = f->who };
 
@@ -75,12 +76,17 @@ static int sign(struct farm *f, enum farm_verb verb,
 	snprintf(a.session, sizeof(a.session), "%s", session);
 	if (farm_digest(fields, a.digest, e) < 0)
 		return -1;
-	return assertion_sign(&a, &f->secret, out, e);
+	if (assertion_sign(&a, &f->secret, out, e) < 0)
+		return -1;
+	memcpy(ret->nonce, a.nonce, sizeof(ret->nonce));
+	ret->expires = a.expires;
+	return 0;
 }
 
 static int make_call(struct farm *f, enum farm_verb verb,
 		     const struct server *server, const char *session,
-		     const char *fields, struct call *ret, struct err *e)
+		     const char *fields, struct call *ret,
+		     struct order_id *ret_order, struct err *e)
 {
 	*ret = (struct call){
 		.url = server->url,
@@ -88,7 +94,8 @@ static int make_call(struct farm *f, enum farm_verb verb,
 		.body = BUF_INIT(FARM_BODY_MAX),
 	};
 	buf_puts(&ret->body, "farm=");
-	if (sign(f, verb, server, session, fields, &ret->body, e) < 0)
+	if (sign(f, verb, server, session, fields, &ret->body, ret_order, e) <
+	    0)
 		return -1;
 	buf_printf(&ret->body, "%s%s", *fields ? "&" : "", fields);
 	return buf_failed(&ret->body) ?
@@ -123,18 +130,21 @@ static void judge(struct farm_answer *a, const struct call *c)
 
 	a->status = c->status;
 	a->ms = c->ms;
+	a->open = c->sent;
 	if (strcmp(c->reason, "ok") != 0 || !c->text) {
 		say(a, FARM_SILENT, c->reason, c->message);
 		return;
 	}
 	a->json = json_parse_object(c->text, strlen(c->text), &e);
+	a->open = false;
 	if (json_is_true(json_object_get(a->json, "self")))
 		say(a, FARM_SELF, "self", "it is this server");
 	else if (a->json && (c->status == 200 || c->status == 201))
 		say(a, FARM_YES, "ok", "");
-	else if (!a->json || !answer_error(a->json, told, sizeof(told)))
+	else if (!a->json || !answer_error(a->json, told, sizeof(told))) {
 		say(a, FARM_SILENT, "no-farm", "no answer of a server of ours");
-	else if (c->status == UNKNOWN)
+		a->open = true;
+	} else if (c->status == UNKNOWN)
 		say(a, FARM_SILENT,
 		    is_about_time(a->json) ? "clock" : "not-believed", told);
 	else if (c->status >= 500 && c->status != BUSY)
@@ -218,10 +228,15 @@ int farm_round_begin(struct farm *f, enum farm_verb verb,
 		};
 	r->asked = sort_out(f, ret_answers, count, r->ask);
 	while (r->made < r->asked && result == 0) {
-		result = make_call(f, verb, r->ask[r->made]->server, session,
-				   fields, &r->calls[r->made], e);
+		struct farm_answer *a = r->ask[r->made];
+
+		result = make_call(f, verb, a->server, session, fields,
+				   &r->calls[r->made], &a->order, e);
 		r->made++;
 	}
+	/* From here on they may hear it. */
+	for (size_t i = 0; i < r->made && result == 0; i++)
+		r->ask[i]->open = true;
 	if (result == 0)
 		result = begin(f, r, slow, e);
 	if (result < 0)
@@ -274,9 +289,37 @@ int farm_disbelieve(struct farm *f, struct farm_answer *a,
 	return note(f, a, e);
 }
 
+int farm_settle(struct farm *f, const struct farm_answer *order,
+		struct farm_answer *ret, struct err *e)
+{
+	long long wait = f->config->farm_wait;
+	char fields[sizeof("order=") + ORDER_ID_TEXT_SIZE] = "order=";
+	struct order_id own;
+	struct call call;
+	int result;
+
+	*ret = (struct farm_answer){
+		.server = order->server,
+		.state = FARM_SILENT,
+	};
+	order_id_text(&order->order, fields + strlen(fields));
+	result = make_call(f, FARM_SETTLE, order->server, "", fields, &call,
+			   &own, e);
+	if (result == 0)
+		result = farm_ask(f->config, &call, 1, wait, wait, e);
+	if (result == 0) {
+		judge(ret, &call);
+		result = note(f, ret, e);
+	}
+	call_release(&call);
+	return result;
+}
+
 int farm_enter_url(struct farm *f, const struct server *server,
 		   const char *session, struct buf *out, struct err *e)
 {
+	struct order_id own;
+
 	buf_printf(out, "%s/qemu-web-desktop/?ticket=", server->origin);
-	return sign(f, FARM_ENTER, server, session, "", out, e);
+	return sign(f, FARM_ENTER, server, session, "", out, &own, e);
 }

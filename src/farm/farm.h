@@ -11,6 +11,7 @@
 #include "farm/answer.h"
 #include "farm/ask.h"
 #include "farm/assertion.h"
+#include "farm/heard.h"
 #include "farm/peer.h"
 
 /* The origins by which this server may be called: its service_url's, its own
@@ -60,6 +61,10 @@ struct farm_answer {
 	const struct server *server;
 	enum farm_state state;
 	bool skipped; /* silent: it was not even asked */
+	/* It may have done what it was asked, or be at it: it was said, and
+	 * there is no answer of ours. */
+	bool open;
+	struct order_id order; /* of what it was asked */
 	char reason[PEER_REASON_SIZE];
 	char message[256]; /* for the log */
 	long long status;
@@ -87,7 +92,8 @@ struct farm_round {
  * time; `ret_answers` has a place for each, and is filled by farm_round_end().
  * `session` and `fields` (URL-encoded) are "" where there are none.  `slow` is
  * for what changes something there, and takes farm_timeout, not farm_wait.
- * Fails only if nobody could be asked; then there is nothing to end.
+ * Fails only if nobody could be asked; then there is nothing to end, though
+ * answers that are open may have been heard.
  */
 MUST_CHECK int farm_round_begin(struct farm *f, enum farm_verb verb,
 				const struct server *const *servers,
@@ -116,6 +122,15 @@ MUST_CHECK int farm_round(struct farm *f, enum farm_verb verb,
  * silent, and the server is skipped. */
 MUST_CHECK int farm_disbelieve(struct farm *f, struct farm_answer *a,
 			       const struct err *why, struct err *e);
+
+/*
+ * Ask a server what became of an order (FARM_CREATE) whose answer *order is
+ * open, over a new connection, without agent, within farm_wait.  Fills *ret,
+ * which is to be released: FARM_YES with the session, FARM_NO: there is none,
+ * and will be none.  FARM_SILENT, or an error: it is not known.
+ */
+MUST_CHECK int farm_settle(struct farm *f, const struct farm_answer *order,
+			   struct farm_answer *ret, struct err *e);
 
 /* Where a browser goes that is to be logged in as f->who at that server, and
  * see the session there: good once, for FARM_ENTER_S.  Added to `out`. */

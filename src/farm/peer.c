@@ -1,6 +1,5 @@
 #include "farm/peer.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -13,10 +12,7 @@
 #include "sys/json.h"
 #include "sys/random.h"
 
-enum {
-	SKIP_FILE_MAX = 32 * 1024,
-	WINDOW_S = 60,
-};
+enum { SKIP_FILE_MAX = 32 * 1024 };
 
 static int open_folder(const struct store *st, struct err *e)
 {
@@ -71,71 +67,6 @@ int peer_id(const struct store *st, char ret[FARM_ID_SIZE], struct err *e)
 		return err_set(e, ERR_DAMAGED, "farm/id: no id");
 	memcpy(ret, buf_str(&text), FARM_ID_SIZE);
 	return 0;
-}
-
-/* ---- What was heard ---- */
-
-/* Minutes whose assertions nobody takes any more. */
-static void forget_old(int folder)
-{
-	long long now = clock_wall();
-	DIR *dir = file_entries(
-		openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	const struct dirent *entry;
-	struct err ignored = ERR_INIT;
-	long long window;
-
-	while (dir && (entry = readdir(dir)) != NULL)
-		if (text_long(entry->d_name, 0, 1LL << 50, &window) &&
-		    (window + 1) * WINDOW_S + FARM_SKEW_S < now)
-			(void)!file_remove_tree(folder, entry->d_name,
-						&ignored);
-	if (dir)
-		closedir(dir);
-}
-
-static size_t count(int folder)
-{
-	DIR *dir = file_entries(
-		openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	size_t found = 0;
-
-	while (dir && readdir(dir) != NULL)
-		found++;
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
-int peer_use_nonce(const struct store *st, const struct assertion *a,
-		   struct err *e)
-{
-	AUTO_CLOSE int farm = open_folder(st, e);
-	AUTO_CLOSE int nonces =
-		farm < 0 ? -1 : file_private_dir(farm, "nonces", e);
-	AUTO_CLOSE int dir = -1;
-	AUTO_CLOSE int fd = -1;
-	char window[24];
-
-	if (nonces < 0)
-		return -1;
-	snprintf(window, sizeof(window), "%lld", a->expires / WINDOW_S);
-	if (faccessat(nonces, window, F_OK, 0) < 0)
-		forget_old(nonces);
-	dir = file_private_dir(nonces, window, e);
-	if (dir < 0)
-		return -1;
-	if (count(dir) > FARM_NONCES_MAX)
-		return err_set(e, ERR_BUSY,
-			       "The other servers ask too often. Try again in "
-			       "a minute.");
-	fd = openat(dir, a->nonce, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-		    0600);
-	if (fd >= 0)
-		return 0;
-	return errno == EEXIST ? err_set(e, ERR_FORBIDDEN,
-					 "assertion: used before") :
-				 err_sys(e, "cannot note an assertion");
 }
 
 /* ---- Whom we do not ask ---- */

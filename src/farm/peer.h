@@ -1,9 +1,8 @@
 /*
- * This server among others: its id, what it has heard already, and whom it
- * does not ask for a while.  All of it is in the folder farm of the store:
+ * This server among others: its id, and whom it does not ask for a while.  In
+ * the folder farm of the store:
  *
  *     id            160 random bits, which tell this server from the others
- *     nonces/T/N    an assertion that ended in minute T, with nonce N, was used
  *     skip          who did not answer, and until when that counts (this
  *                   boot's clock); written under the lock `lock`
  */
@@ -14,7 +13,6 @@
 #include "session/store.h"
 
 enum {
-	FARM_NONCES_MAX = 8192, /* of one minute */
 	FARM_SELF_S = 3600,     /* that a server which is ourselves is skipped */
 	PEER_REASON_SIZE = 32,
 };
@@ -22,14 +20,6 @@ enum {
 /* The id, made at its first use. */
 MUST_CHECK int peer_id(const struct store *st, char ret[FARM_ID_SIZE],
 		       struct err *e);
-
-/*
- * Note that this assertion is used: of several at the same time, one is.
- * ERR_FORBIDDEN if it was used before, ERR_BUSY if there were too many in its
- * minute.  Old ones are forgotten on the way.
- */
-MUST_CHECK int peer_use_nonce(const struct store *st,
-			      const struct assertion *a, struct err *e);
 
 /* Is this server not to be asked now?  Then why goes to `ret_reason`. */
 bool peer_is_skipped(const struct store *st, const char *origin,

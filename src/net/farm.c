@@ -218,6 +218,7 @@ static json_t *answer_of(const struct call *c)
 {
 	struct net_answer one = { .reason = NET_INTERNAL };
 	enum net_reason reason = reason_of(c);
+	curl_off_t stood_us = 0;
 	long status = 0;
 
 	net_say(&one, reason, "%s",
@@ -226,12 +227,15 @@ static json_t *answer_of(const struct call *c)
 		reason == NET_NOT_TEXT	? "the answer is not text in UTF-8" :
 		*c->error		? c->error :
 					  curl_easy_strerror(c->code));
-	if (c->curl)
+	if (c->curl) {
 		curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
-	return json_pack("{ss ss sI sI ss?}", "reason",
+		curl_easy_getinfo(c->curl, CURLINFO_PRETRANSFER_TIME_T,
+				  &stood_us);
+	}
+	return json_pack("{ss ss sI sb sI ss?}", "reason",
 			 net_reason_word(reason), "message", one.message,
-			 "status", (json_int_t)status, "ms",
-			 (json_int_t)c->ms, "body",
+			 "status", (json_int_t)status, "sent", stood_us > 0,
+			 "ms", (json_int_t)c->ms, "body",
 			 reason == NET_OK ? buf_str(&c->body) : NULL);
 }
 

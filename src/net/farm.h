@@ -21,6 +21,8 @@
  *                 NET_REASONS
  *     message     for the log
  *     status      the HTTP status, 0 without an answer
+ *     sent        true: the connection stood, and the server may have heard
+ *                 what was asked, whatever came of it
  *     ms          how long it took
  *     body        UTF-8 without NUL; null unless the reason is "ok"
  *

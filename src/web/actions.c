@@ -270,7 +270,7 @@ static int check_names(const struct form *f, struct err *e)
 		"ticket",	     "mail_me",	      "disk",	 "account",
 		"partition",	     "qos",
 		"session_extend",    "farm",	      "session_connect",
-		"server",
+		"server",	     "order",
 	};
 
 	for (size_t i = 0; i < f->count; i++) {

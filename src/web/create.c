@@ -128,7 +128,8 @@ static int reserve(struct visit *v, struct session *s, long long lifetime_s,
 	return 0;
 }
 
-/* No reply could be made, so nobody would know of the session. */
+/* No reply could be made, or nobody waits for it: nobody would know of the
+ * session. */
 static void unreserve(struct visit *v)
 {
 	struct err ignored = ERR_INIT;
@@ -195,7 +196,7 @@ int create_here(struct visit *v, struct session *s, long long lifetime_s,
 		const struct elsewhere *more, struct err *e)
 {
 	if (reserve(v, s, lifetime_s, more, e) == 0 &&
-	    reply_created(v, s, e) == 0) {
+	    farm_order_done(v, s, e) == 0 && reply_created(v, s, e) == 0) {
 		mail_owner(v, s);
 		return 0;
 	}

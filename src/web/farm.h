@@ -99,6 +99,11 @@ MUST_CHECK int farm_serve(struct visit *v, struct err *e);
  */
 MUST_CHECK int farm_enter(struct visit *v, const char *ticket, struct err *e);
 
+/* The session that v->order (may be NULL) is about has its place.  ERR_CONFLICT
+ * if who has sent it has given it up meanwhile, which goes to the log. */
+MUST_CHECK int farm_order_done(const struct visit *v, const struct session *s,
+			       struct err *e);
+
 /* True if the ticket is one of these, not one that was mailed. */
 bool farm_is_ticket(const char *ticket);
 

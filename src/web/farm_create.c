@@ -104,6 +104,34 @@ static int reply_forwarded(struct visit *v, struct farm *f,
 	return 0;
 }
 
+/*
+ * The order was sent, and no answer came: before anybody else is asked, that
+ * server says what became of it, and starts nothing after it has said that
+ * there is nothing.  If it says nothing either, the visitor is not kept from a
+ * place elsewhere.
+ */
+static void settle(const struct visit *v, struct farm *f,
+		   struct farm_answer *answer)
+{
+	static const char *const words[] = {
+		[FARM_YES] = "found",
+		[FARM_NO] = "given-up",
+		[FARM_SILENT] = "unsettled",
+		[FARM_SELF] = "self",
+	};
+	struct farm_answer told;
+	struct err e = ERR_INIT;
+
+	if (farm_settle(f, answer, &told, &e) < 0)
+		log_error("farm", &e);
+	log_event("farm", "result", words[told.state], "request",
+		  v->request.id, "user", v->who.user, "server",
+		  told.server->origin, "reason", told.reason, "message",
+		  told.message, NULL);
+	farm_answer_release(answer);
+	*answer = told;
+}
+
 /* Ask one server.  True if it has a place, and the reply is made. */
 static bool try_server(struct visit *v, struct farm *f,
 		       const struct server *server, const char *order)
@@ -113,10 +141,10 @@ static bool try_server(struct visit *v, struct farm *f,
 	struct err e = ERR_INIT;
 
 	if (farm_ask_about(v, f, FARM_CREATE, &server, 1, "", order, true,
-			   &answer, &e) < 0) {
+			   &answer, &e) < 0)
 		log_error("farm", &e);
-		return false;
-	}
+	if (answer.open)
+		settle(v, f, &answer);
 	if (answer.state == FARM_YES) {
 		session = answer_session(answer.json, &e);
 		if (!session)

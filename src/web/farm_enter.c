@@ -99,7 +99,7 @@ static int use(struct visit *v, const char *ticket, const struct assertion *a,
 	bool same = strcmp(v->who.user, a->who.user) == 0;
 	struct err why = ERR_INIT;
 
-	if (peer_use_nonce(&v->store, a, &why) < 0) {
+	if (heard_once(&v->store, a, &why) < 0) {
 		if (why.code != ERR_FORBIDDEN) {
 			*e = why;
 			return -1;

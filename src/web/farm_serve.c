@@ -123,17 +123,66 @@ static int reply_status(struct visit *v, struct err *e)
 	return page_json(v, 200, status_value(&status), e);
 }
 
+static int serve_create(struct visit *v, const struct assertion *a,
+			struct err *e)
+{
+	int result;
+
+	v->order = a;
+	result = create_session(v, e);
+	v->order = NULL;
+	return result;
+}
+
+int farm_order_done(const struct visit *v, const struct session *s,
+		    struct err *e)
+{
+	if (!v->order)
+		return 0;
+	if (heard_order_done(&v->store, v->order, s->name, e) == 0)
+		return 0;
+	log_event("farm", "result", "withdrawn", "request", v->request.id,
+		  "server", v->order->from, "user", s->user, "session",
+		  s->name, "message", e->msg, NULL);
+	return -1;
+}
+
+/* One that has ended meanwhile is none: who asks looks for a desktop. */
+static int reply_settled(struct visit *v, struct err *e)
+{
+	const char *text = form_get(&v->request.fields, "order");
+	char name[SESSION_NAME_SIZE];
+	struct order_id order;
+	struct session s;
+
+	if (order_id_parse(text ? text : "", &order, e) < 0)
+		return -1;
+	if (heard_order_settle(&v->store, &order, name, e) < 0) {
+		struct err why = *e;
+
+		return why.code == ERR_FORBIDDEN ? not_believed(v, &why, e) :
+						   -1;
+	}
+	if (visit_session(v, name, ACTION_VIEW, &s, e) < 0)
+		return -1;
+	return session_is_final(&s) ?
+		       err_set(e, ERR_NOT_FOUND, "It has ended already.") :
+		       page_session_json(v, 200, &s, e);
+}
+
 static int serve(struct visit *v, const struct assertion *a, struct err *e)
 {
 	switch (a->verb) {
 	case FARM_STATUS:
 		return reply_status(v, e);
 	case FARM_CREATE:
-		return create_session(v, e);
+		return serve_create(v, a, e);
 	case FARM_LIST:
 		return page_manage(v, e);
 	case FARM_STOP:
 		return actions_stop(v, e);
+	case FARM_SETTLE:
+		return reply_settled(v, e);
 	case FARM_ENTER:
 		break;
 	}
@@ -153,7 +202,7 @@ int farm_serve(struct visit *v, struct err *e)
 	if (own)
 		return page_json(v, 200, json_pack("{sb}", "self", 1), e);
 	if (check_fields(v, &a, &why) < 0 ||
-	    peer_use_nonce(&v->store, &a, &why) < 0)
+	    heard_once(&v->store, &a, &why) < 0)
 		return not_believed(v, &why, e);
 	v->by_farm = true;
 	v->cookie[0] = '\0';

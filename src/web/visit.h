@@ -9,6 +9,7 @@
 
 #include "auth/login.h"
 #include "conf/options.h"
+#include "farm/assertion.h"
 #include "session/access.h"
 #include "session/store.h"
 #include "web/reply.h"
@@ -22,6 +23,7 @@ struct visit {
 	char cookie[LOGIN_COOKIE_SIZE]; /* of the login that `who` is from */
 	char new_cookie[LOGIN_COOKIE_SIZE]; /* to be given with the reply */
 	bool by_farm; /* another server asks for `who` (web/farm_serve.c) */
+	const struct assertion *order; /* to create, while it is served */
 	struct reply reply;
 	struct session launch; /* to be launched once the reply is sent, */
 	int launch_lock;       /* if this is not -1: its lock */

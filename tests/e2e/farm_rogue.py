@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import socket
 import ssl
@@ -51,6 +52,11 @@ class Rogue:
         for piece in self.answer():
             s.sendall(piece)
             self.sent += len(piece)
+
+    def verbs(self):
+        """What it was asked for, by the assertions that it has heard."""
+        payloads = re.findall(rb"farm=([A-Za-z0-9_-]+)\.", self.heard)
+        return [json.loads(base64.urlsafe_b64decode(p + b"==="))["verb"] for p in payloads]
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)

@@ -1,7 +1,7 @@
 /*
  * What comes from other servers of a farm, by the first byte: the JSON of an
  * assertion; the text of one, signed rightly or as it is; an answer; a page of
- * a Perl server; a list of servers; a request to qwd-net.
+ * a Perl server; a list of servers; the id of an order; a request to qwd-net.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,6 +12,7 @@
 #include "conf/servers.h"
 #include "farm/answer.h"
 #include "farm/assertion.h"
+#include "farm/heard.h"
 #include "farm/perl.h"
 #include "net/farm.h"
 #include "sys/json.h"
@@ -126,6 +127,20 @@ static void try_page(const char *text)
 	require(strstr(url, ".html") != NULL);
 }
 
+static void try_order(const char *text)
+{
+	char again[ORDER_ID_TEXT_SIZE];
+	struct order_id o;
+	struct err e = ERR_INIT;
+
+	if (order_id_parse(text, &o, &e) < 0)
+		return;
+	require(text_only(o.nonce, "") &&
+		strlen(o.nonce) == FARM_NONCE_SIZE - 1);
+	order_id_text(&o, again);
+	require(order_id_parse(again, &o, &e) == 0);
+}
+
 static void try_request(const char *text, size_t len)
 {
 	struct farm_request r;
@@ -160,6 +175,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 'p':
 		try_page(text);
+		break;
+	case 'o':
+		try_order(text);
 		break;
 	case 'l':
 		try_servers(text);

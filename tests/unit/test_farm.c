@@ -4,14 +4,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "base/text.h"
 #include "conf/servers.h"
 #include "farm/answer.h"
-#include "farm/assertion.h"
 #include "farm/choice.h"
 #include "farm/farm.h"
 #include "farm/peer.h"
@@ -24,7 +22,6 @@
 
 static struct config config;
 static struct store store = STORE_INIT;
-static const struct secret secret = { .key = "thirty-one bytes, and one more" };
 
 static int open_store(void **state)
 {
@@ -144,151 +141,6 @@ static void http_is_refused_unless_the_configuration_says_so(void **state)
 	config_release(&c);
 }
 
-/* ---- Assertions ---- */
-
-static struct assertion example(void)
-{
-	struct assertion a = {
-		.verb = FARM_CREATE,
-		.from = "https://one.example",
-		.to = "https://two.example",
-		.remote = "192.0.2.7",
-		.who = { .user = "ann",
-			 .mail = "ann@lab.example",
-			 .method = "ldap",
-			 .groups = "staff\nx-rays\n" },
-	};
-	struct err e = ERR_INIT;
-
-	memset(a.id, 'a', FARM_ID_SIZE - 1);
-	assert_int_equal(farm_digest("cpu=1", a.digest, &e), 0);
-	return a;
-}
-
-static void sign(struct assertion *a, struct buf *out)
-{
-	struct err e = ERR_INIT;
-
-	assert_int_equal(assertion_sign(a, &secret, out, &e), 0);
-	assert_false(buf_failed(out));
-}
-
-static void what_was_signed_is_read(void **state)
-{
-	AUTO_BUF struct buf text = BUF_INIT(FARM_ASSERTION_MAX);
-	struct assertion a = example();
-	struct assertion b;
-	struct err e = ERR_INIT;
-
-	(void)state;
-	sign(&a, &text);
-	if (assertion_read(buf_str(&text), &secret, &b, &e) < 0)
-		fail_msg("%s", e.msg);
-	assert_int_equal(b.verb, FARM_CREATE);
-	assert_string_equal(b.from, a.from);
-	assert_string_equal(b.to, a.to);
-	assert_string_equal(b.id, a.id);
-	assert_string_equal(b.who.user, "ann");
-	assert_string_equal(b.who.mail, "ann@lab.example");
-	assert_string_equal(b.who.method, "ldap");
-	assert_string_equal(b.who.groups, "staff\nx-rays\n");
-	assert_false(b.who.admin);
-	assert_string_equal(b.remote, "192.0.2.7");
-	assert_string_equal(b.digest, a.digest);
-	assert_string_equal(b.nonce, a.nonce);
-	assert_true(text_only(buf_str(&text), "-_."));
-}
-
-static void refused(const char *text, const char *why)
-{
-	struct assertion b = { .from = "untouched" };
-	struct err e = ERR_INIT;
-
-	assert_int_equal(assertion_read(text, &secret, &b, &e), -1);
-	assert_int_equal(e.code, ERR_FORBIDDEN);
-	if (!strstr(e.msg, why))
-		fail_msg("'%s' does not say '%s'", e.msg, why);
-}
-
-static void no_byte_of_an_assertion_can_be_changed(void **state)
-{
-	AUTO_BUF struct buf text = BUF_INIT(FARM_ASSERTION_MAX);
-	struct assertion a = example();
-	static const struct secret other = { .key = "another" };
-	struct assertion b;
-	struct err e = ERR_INIT;
-
-	(void)state;
-	sign(&a, &text);
-	for (size_t i = 0; i < text.len; i++) {
-		char kept = text.data[i];
-
-		text.data[i] = kept == 'A' ? 'B' : 'A';
-		refused(buf_str(&text), kept == '.' ? "malformed" :
-						      "not signed");
-		text.data[i] = kept;
-	}
-	assert_int_equal(assertion_read(buf_str(&text), &other, &b, &e), -1);
-	assert_int_equal(e.code, ERR_FORBIDDEN);
-	text.data[text.len - 1] = '\0';
-	refused(buf_str(&text), "malformed");
-	refused("", "malformed");
-	refused(".", "malformed");
-}
-
-/* A payload as it is, signed rightly. */
-static void signed_text(const char *payload, struct buf *out)
-{
-	char mac[SECRET_MAC_SIZE];
-
-	secret_mac(&secret, "farm", payload, mac);
-	buf_printf(out, "%s.%s", payload, mac);
-}
-
-static void what_is_signed_is_still_read_strictly(void **state)
-{
-	static const struct {
-		const char *payload;
-		const char *why;
-	} cases[] = {
-		{ "e30", "v: not an integer" }, /* {} */
-		{ "W10", "" },			/* [] */
-		{ "e30=", "not base64url" },
-		{ "e+0", "not base64url" },
-		{ "", "" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		AUTO_BUF struct buf text = BUF_INIT(1000);
-
-		signed_text(cases[i].payload, &text);
-		refused(buf_str(&text), cases[i].why);
-	}
-}
-
-static void groups_that_do_not_fit_into_a_url_are_left_out(void **state)
-{
-	AUTO_BUF struct buf text = BUF_INIT(FARM_ASSERTION_MAX);
-	struct assertion a = example();
-	struct assertion b;
-	struct err e = ERR_INIT;
-	char group[32];
-
-	(void)state;
-	a.verb = FARM_ENTER;
-	for (int i = 0; i < 500; i++) {
-		snprintf(group, sizeof(group), "group-%d", i);
-		access_add_group(&a.who, group);
-	}
-	sign(&a, &text);
-	assert_true(text.len < 4096);
-	assert_int_equal(assertion_read(buf_str(&text), &secret, &b, &e), 0);
-	assert_true(text_starts(b.who.groups, "staff\nx-rays\ngroup-0\n"));
-	assert_true(text_starts(a.who.groups, b.who.groups));
-	assert_true(a.expires - clock_wall() > FARM_LIFE_S);
-}
-
 /* ---- This server ---- */
 
 static void the_id_stays_and_is_random(void **state)
@@ -304,55 +156,6 @@ static void the_id_stays_and_is_random(void **state)
 	assert_int_equal(no_farm(NULL), 0);
 	assert_int_equal(peer_id(&store, two, &e), 0);
 	assert_string_not_equal(one, two);
-}
-
-static void an_assertion_is_used_once(void **state)
-{
-	AUTO_BUF struct buf text = BUF_INIT(FARM_ASSERTION_MAX);
-	struct assertion a = example();
-	struct assertion b = example();
-	struct err e = ERR_INIT;
-
-	(void)state;
-	sign(&a, &text);
-	sign(&b, &text);
-	assert_int_equal(peer_use_nonce(&store, &a, &e), 0);
-	assert_int_equal(peer_use_nonce(&store, &b, &e), 0);
-	assert_int_equal(peer_use_nonce(&store, &a, &e), -1);
-	assert_int_equal(e.code, ERR_FORBIDDEN);
-	assert_non_null(strstr(e.msg, "used before"));
-}
-
-static void old_assertions_are_forgotten_and_too_many_refused(void **state)
-{
-	struct assertion a = example();
-	struct err e = ERR_INIT;
-	long long window;
-	AUTO_CLOSE int dir = -1;
-	char path[64];
-
-	(void)state;
-	memset(a.nonce, 'n', FARM_NONCE_SIZE - 1);
-	a.expires = clock_wall() - 600;
-	assert_int_equal(peer_use_nonce(&store, &a, &e), 0);
-	snprintf(path, sizeof(path), "farm/nonces/%lld", a.expires / 60);
-	assert_int_equal(faccessat(store.dir, path, F_OK, 0), 0);
-	a.expires = clock_wall() + 30;
-	assert_int_equal(peer_use_nonce(&store, &a, &e), 0);
-	assert_int_equal(faccessat(store.dir, path, F_OK, 0), -1);
-
-	window = a.expires / 60;
-	snprintf(path, sizeof(path), "farm/nonces/%lld", window);
-	for (int i = 0; i < FARM_NONCES_MAX; i++) {
-		char name[96];
-
-		snprintf(name, sizeof(name), "%s/%d", path, i);
-		assert_int_equal(mknodat(store.dir, name, S_IFREG | 0600, 0),
-				 0);
-	}
-	a.nonce[0] = 'm';
-	assert_int_equal(peer_use_nonce(&store, &a, &e), -1);
-	assert_int_equal(e.code, ERR_BUSY);
 }
 
 static void a_server_is_skipped_until_it_answers(void **state)
@@ -650,15 +453,7 @@ int main(void)
 		cmocka_unit_test(a_server_stands_once_in_the_list),
 		cmocka_unit_test(
 			http_is_refused_unless_the_configuration_says_so),
-		cmocka_unit_test(what_was_signed_is_read),
-		cmocka_unit_test(no_byte_of_an_assertion_can_be_changed),
-		cmocka_unit_test(what_is_signed_is_still_read_strictly),
-		cmocka_unit_test(groups_that_do_not_fit_into_a_url_are_left_out),
 		cmocka_unit_test_setup(the_id_stays_and_is_random, no_farm),
-		cmocka_unit_test_setup(an_assertion_is_used_once, no_farm),
-		cmocka_unit_test_setup(
-			old_assertions_are_forgotten_and_too_many_refused,
-			no_farm),
 		cmocka_unit_test_setup(a_server_is_skipped_until_it_answers,
 				       no_farm),
 		cmocka_unit_test_setup(
