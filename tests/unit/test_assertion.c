@@ -12,8 +12,8 @@
 #include "base/text.h"
 #include "farm/assertion.h"
 #include "farm/heard.h"
-#include "place.h"
 #include "scratch.h"
+#include "shelf.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 
@@ -176,9 +176,9 @@ static void an_assertion_is_used_once(void **state)
 	(void)state;
 	sign(&a, &text);
 	sign(&b, &text);
-	assert_int_equal(heard_once(&place_store, &a, &e), 0);
-	assert_int_equal(heard_once(&place_store, &b, &e), 0);
-	assert_int_equal(heard_once(&place_store, &a, &e), -1);
+	assert_int_equal(heard_once(&shelf, &a, &e), 0);
+	assert_int_equal(heard_once(&shelf, &b, &e), 0);
+	assert_int_equal(heard_once(&shelf, &a, &e), -1);
 	assert_int_equal(e.code, ERR_FORBIDDEN);
 	assert_non_null(strstr(e.msg, "used before"));
 }
@@ -194,12 +194,12 @@ static void old_assertions_are_forgotten_and_too_many_refused(void **state)
 	(void)state;
 	memset(a.nonce, 'n', FARM_NONCE_SIZE - 1);
 	a.expires = clock_wall() - 600;
-	assert_int_equal(heard_once(&place_store, &a, &e), 0);
+	assert_int_equal(heard_once(&shelf, &a, &e), 0);
 	snprintf(path, sizeof(path), "farm/nonces/%lld", a.expires / 60);
-	assert_int_equal(faccessat(place_store.dir, path, F_OK, 0), 0);
+	assert_int_equal(faccessat(shelf.dir, path, F_OK, 0), 0);
 	a.expires = clock_wall() + 30;
-	assert_int_equal(heard_once(&place_store, &a, &e), 0);
-	assert_int_equal(faccessat(place_store.dir, path, F_OK, 0), -1);
+	assert_int_equal(heard_once(&shelf, &a, &e), 0);
+	assert_int_equal(faccessat(shelf.dir, path, F_OK, 0), -1);
 
 	window = a.expires / 60;
 	snprintf(path, sizeof(path), "farm/nonces/%lld", window);
@@ -207,11 +207,11 @@ static void old_assertions_are_forgotten_and_too_many_refused(void **state)
 		char name[96];
 
 		snprintf(name, sizeof(name), "%s/%d", path, i);
-		assert_int_equal(mknodat(place_store.dir, name, S_IFREG | 0600, 0),
+		assert_int_equal(mknodat(shelf.dir, name, S_IFREG | 0600, 0),
 				 0);
 	}
 	a.nonce[0] = 'm';
-	assert_int_equal(heard_once(&place_store, &a, &e), -1);
+	assert_int_equal(heard_once(&shelf, &a, &e), -1);
 	assert_int_equal(e.code, ERR_BUSY);
 }
 
@@ -268,7 +268,7 @@ static void nothing_comes_of(const struct order_id *o)
 	char name[SESSION_NAME_SIZE] = "untouched";
 	struct err e = ERR_INIT;
 
-	assert_int_equal(heard_order_settle(&place_store, o, name, &e), -1);
+	assert_int_equal(heard_order_settle(&shelf, o, name, &e), -1);
 	assert_int_equal(e.code, ERR_NOT_FOUND);
 	assert_string_equal(name, "untouched");
 }
@@ -281,15 +281,15 @@ static void an_order_that_has_a_session_keeps_it(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(heard_once(&place_store, &a, &e), 0);
-	assert_int_equal(heard_order_done(&place_store, &a, "svc-1", &e), 0);
+	assert_int_equal(heard_once(&shelf, &a, &e), 0);
+	assert_int_equal(heard_order_done(&shelf, &a, "svc-1", &e), 0);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(heard_order_settle(&place_store, &o, name, &e),
+		assert_int_equal(heard_order_settle(&shelf, &o, name, &e),
 				 0);
 		assert_string_equal(name, "svc-1");
 	}
 	/* It is used all the same. */
-	assert_int_equal(heard_once(&place_store, &a, &e), -1);
+	assert_int_equal(heard_once(&shelf, &a, &e), -1);
 	assert_int_equal(e.code, ERR_FORBIDDEN);
 }
 
@@ -300,9 +300,9 @@ static void an_order_that_was_asked_about_in_vain_gets_no_session(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(heard_once(&place_store, &a, &e), 0);
+	assert_int_equal(heard_once(&shelf, &a, &e), 0);
 	nothing_comes_of(&o);
-	assert_int_equal(heard_order_done(&place_store, &a, "svc-1", &e), -1);
+	assert_int_equal(heard_order_done(&shelf, &a, "svc-1", &e), -1);
 	assert_int_equal(e.code, ERR_CONFLICT);
 	nothing_comes_of(&o);
 }
@@ -315,7 +315,7 @@ static void an_order_that_comes_after_the_question_is_refused(void **state)
 
 	(void)state;
 	nothing_comes_of(&o);
-	assert_int_equal(heard_once(&place_store, &a, &e), -1);
+	assert_int_equal(heard_once(&shelf, &a, &e), -1);
 	assert_int_equal(e.code, ERR_FORBIDDEN);
 	assert_non_null(strstr(e.msg, "used before"));
 }
@@ -333,18 +333,18 @@ static void an_order_can_be_asked_about_until_it_is_forgotten(void **state)
 	/* The other server's clock may be as far from ours as that. */
 	a.expires = clock_wall() - FARM_SKEW_S - FARM_SETTLE_S + 20;
 	o.expires = a.expires;
-	assert_int_equal(heard_once(&place_store, &a, &e), 0);
-	assert_int_equal(heard_order_done(&place_store, &a, "svc-1", &e), 0);
+	assert_int_equal(heard_once(&shelf, &a, &e), 0);
+	assert_int_equal(heard_order_done(&shelf, &a, "svc-1", &e), 0);
 	b.expires = clock_wall() + 600; /* the old ones go */
-	assert_int_equal(heard_once(&place_store, &b, &e), 0);
-	assert_int_equal(heard_order_settle(&place_store, &o, name, &e), 0);
+	assert_int_equal(heard_once(&shelf, &b, &e), 0);
+	assert_int_equal(heard_order_settle(&shelf, &o, name, &e), 0);
 	assert_string_equal(name, "svc-1");
 	/* Nobody can say anything of these, so nobody does. */
 	o.expires = clock_wall() - FARM_SKEW_S - FARM_SETTLE_S - 5;
-	assert_int_equal(heard_order_settle(&place_store, &o, name, &e), -1);
+	assert_int_equal(heard_order_settle(&shelf, &o, name, &e), -1);
 	assert_int_equal(e.code, ERR_FORBIDDEN);
 	o.expires = clock_wall() + FARM_LIFE_S + FARM_SKEW_S + 600;
-	assert_int_equal(heard_order_settle(&place_store, &o, name, &e), -1);
+	assert_int_equal(heard_order_settle(&shelf, &o, name, &e), -1);
 	assert_int_equal(e.code, ERR_FORBIDDEN);
 }
 
@@ -355,16 +355,14 @@ int main(void)
 		cmocka_unit_test(no_byte_of_an_assertion_can_be_changed),
 		cmocka_unit_test(what_is_signed_is_still_read_strictly),
 		cmocka_unit_test(groups_that_do_not_fit_into_a_url_are_left_out),
-#define WITH_STORE(f) cmocka_unit_test_setup_teardown(f, place_open, place_close)
-		WITH_STORE(an_assertion_is_used_once),
-		WITH_STORE(old_assertions_are_forgotten_and_too_many_refused),
+		SHELF_TEST(an_assertion_is_used_once),
+		SHELF_TEST(old_assertions_are_forgotten_and_too_many_refused),
 		cmocka_unit_test(an_orders_id_is_read_as_it_was_written),
-		WITH_STORE(an_order_that_has_a_session_keeps_it),
-		WITH_STORE(
+		SHELF_TEST(an_order_that_has_a_session_keeps_it),
+		SHELF_TEST(
 			an_order_that_was_asked_about_in_vain_gets_no_session),
-		WITH_STORE(an_order_that_comes_after_the_question_is_refused),
-		WITH_STORE(an_order_can_be_asked_about_until_it_is_forgotten),
-#undef WITH_STORE
+		SHELF_TEST(an_order_that_comes_after_the_question_is_refused),
+		SHELF_TEST(an_order_can_be_asked_about_until_it_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

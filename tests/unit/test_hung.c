@@ -20,42 +20,13 @@
 #include "run/purge.h"
 #include "run/stray.h"
 #include "scratch.h"
+#include "shelf.h"
 #include "sys/child.h"
 #include "sys/clock.h"
 
-#define A "svc-aaaaaaaaaaaaaaaaaaaa"
+#define A SHELF_A
 
 static const char *program; /* this one's path */
-static struct config config;
-static struct store st = STORE_INIT;
-static int serial;
-
-static int open_store(void **state)
-{
-	char path[4300];
-	struct err e = ERR_INIT;
-
-	(void)state;
-	snprintf(path, sizeof(path), "%s/store%d", scratch_path, serial++);
-	if (config_init(&config, &e) < 0 ||
-	    config_set(&config, "dir_cfg", path, &e) < 0 ||
-	    config_set(&config, "dir_snapshots", scratch_path, &e) < 0 ||
-	    config_set(&config, "service", "svc", &e) < 0)
-		return -1;
-	snprintf(path, sizeof(path), "%s/history%d", scratch_path, serial);
-	if (config_set(&config, "dir_history", path, &e) < 0)
-		return -1;
-	return store_open(&config, &st, &e);
-}
-
-static int close_store(void **state)
-{
-	(void)state;
-	store_release(&st);
-	config_release(&config);
-	return 0;
-}
-
 /* A running session that should have ended `ago` milliseconds ago. */
 static struct session overdue(long long ago)
 {
@@ -68,14 +39,14 @@ static struct session overdue(long long ago)
 	s.started = clock_wall() - 3600;
 	s.ends = clock_wall() - ago / 1000;
 	s.ends_boot_ms = clock_boot_ms() - ago;
-	if (store_write(&st, &s, &e) < 0)
+	if (store_write(&shelf, &s, &e) < 0)
 		fail_msg("%s", e.msg);
 	return s;
 }
 
 static long long grace(void)
 {
-	return HUNG_GRACE_MS + config.service_stop_grace * 1000;
+	return HUNG_GRACE_MS + shelf_config.service_stop_grace * 1000;
 }
 
 /* valgrind 3.19 has no pidfd_open(2). */
@@ -93,7 +64,7 @@ static int make_lock(void)
 	int fd;
 
 	need_handles();
-	fd = openat(st.locks, A, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = openat(shelf.locks, A, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
 	return fd;
@@ -153,7 +124,7 @@ static int listen_control(void)
 	int fd;
 
 	need_handles();
-	fd = control_listen(&st, A, &e);
+	fd = control_listen(&shelf, A, &e);
 	if (fd < 0)
 		fail_msg("%s", e.msg);
 	return fd;
@@ -192,15 +163,15 @@ static void an_owner_that_hangs_past_the_end_is_killed(void **state)
 	await_stop(pid);
 	overdue(grace() + 1000);
 	/* One pass: killed, and then found dead. */
-	if (purge_everything(&st, &result, &e) < 0)
+	if (purge_everything(&shelf, &result, &e) < 0)
 		fail_msg("%s", e.msg);
 	assert_int_equal(waitpid(pid, &status, WNOHANG), pid);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 	assert_int_equal(result.failed, 1);
-	assert_int_equal(store_read(&st, A, &s, &e), 0);
+	assert_int_equal(store_read(&shelf, A, &s, &e), 0);
 	assert_int_equal(s.state, SESSION_FAILED);
-	assert_int_equal(faccessat(st.run, A, F_OK, 0), -1);
+	assert_int_equal(faccessat(shelf.run, A, F_OK, 0), -1);
 }
 
 static void an_owner_has_time_to_end_its_session(void **state)
@@ -216,23 +187,23 @@ static void an_owner_has_time_to_end_its_session(void **state)
 	close(control);
 	await_stop(pid);
 	overdue(grace() - 5000);
-	assert_int_equal(hung_end(&st, &e), 0);
+	assert_int_equal(hung_end(&shelf, &e), 0);
 	s = overdue(grace() + 1000);
 	s.ends_boot_ms = 0; /* no end at all */
-	assert_int_equal(store_write(&st, &s, &e), 0);
-	assert_int_equal(hung_end(&st, &e), 0);
+	assert_int_equal(store_write(&shelf, &s, &e), 0);
+	assert_int_equal(hung_end(&shelf, &e), 0);
 	s = overdue(grace() + 1000);
 	snprintf(s.boot_id, sizeof(s.boot_id), "another boot");
-	assert_int_equal(store_write(&st, &s, &e), 0);
-	assert_int_equal(hung_end(&st, &e), 0);
+	assert_int_equal(store_write(&shelf, &s, &e), 0);
+	assert_int_equal(hung_end(&shelf, &e), 0);
 	check_lives(pid);
 	/* One that hangs in its clean-up has no time left either. */
 	s = overdue(-1000000);
 	s.state = SESSION_ENDED;
 	s.ended = 1;
 	s.ended_boot_ms = clock_boot_ms() - grace() - 1000;
-	assert_int_equal(store_write(&st, &s, &e), 0);
-	assert_int_equal(hung_end(&st, &e), 1);
+	assert_int_equal(store_write(&shelf, &s, &e), 0);
+	assert_int_equal(hung_end(&shelf, &e), 1);
 	end(pid);
 }
 
@@ -256,13 +227,13 @@ static void a_stranger_behind_the_socket_survives(void **state)
 	await_stop(pid);
 	lock = make_lock(); /* not the stranger's */
 	overdue(grace() + 1000);
-	assert_int_equal(hung_end(&st, &e), 0);
+	assert_int_equal(hung_end(&shelf, &e), 0);
 	check_lives(pid);
 	end(pid);
 	/* Nor the owner of another session. */
-	pid = start_owner_of("svc-bbbbbbbbbbbbbbbbbbbb", control, control);
+	pid = start_owner_of(SHELF_B, control, control);
 	await_stop(pid);
-	assert_int_equal(hung_end(&st, &e), 0);
+	assert_int_equal(hung_end(&shelf, &e), 0);
 	check_lives(pid);
 	end(pid);
 	close(lock);
@@ -313,24 +284,24 @@ static void a_guest_whose_owner_is_dead_is_killed(void **state)
 {
 	struct purge_result result;
 	struct err e = ERR_INIT;
-	pid_t dead = start_guest(st.path, A);
-	pid_t living = start_guest(st.path, "svc-bbbbbbbbbbbbbbbbbbbb");
+	pid_t dead = start_guest(shelf.path, A);
+	pid_t living = start_guest(shelf.path, SHELF_B);
 	/* Of another store of the same user, which knows that it lives. */
 	pid_t strange = start_guest("/tmp/other", A);
-	pid_t none = start_guest(st.path, "");
-	int lock = openat(st.locks, "svc-bbbbbbbbbbbbbbbbbbbb",
+	pid_t none = start_guest(shelf.path, "");
+	int lock = openat(shelf.locks, SHELF_B,
 			  O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	(void)state;
 	assert_int_equal(flock(lock, LOCK_EX), 0);
-	if (purge_everything(&st, &result, &e) < 0)
+	if (purge_everything(&shelf, &result, &e) < 0)
 		fail_msg("%s", e.msg);
 	check_killed(dead);
 	check_lives(living);
 	check_lives(strange);
 	check_lives(none);
 	/* Its owner, who holds the lock, may end it by its name. */
-	assert_int_equal(stray_end(&st, "svc-bbbbbbbbbbbbbbbbbbbb", &e), 1);
+	assert_int_equal(stray_end(&shelf, SHELF_B, &e), 1);
 	check_killed(living);
 	end(strange);
 	end(none);
@@ -374,9 +345,9 @@ static void who_has_got_the_owners_number_survives(void **state)
 			end(stranger);
 	}
 	assert_int_equal(stranger, owner);
-	assert_int_equal(control_peer(&st, A, &e), stranger);
+	assert_int_equal(control_peer(&shelf, A, &e), stranger);
 	/* The lock is held still: by us. */
-	assert_int_equal(hung_end(&st, &e), 0);
+	assert_int_equal(hung_end(&shelf, &e), 0);
 	check_lives(stranger);
 	end(stranger);
 	close(lock);
@@ -390,13 +361,13 @@ static void a_session_without_a_socket_is_an_error_and_no_more(void **state)
 
 	(void)state;
 	overdue(grace() + 1000);
-	assert_int_equal(hung_end(&st, &e), -1);
+	assert_int_equal(hung_end(&shelf, &e), -1);
 	assert_int_equal(e.code, ERR_SYSTEM);
 	assert_non_null(strstr(e.msg, "cannot reach the owner of " A));
 	close(lock);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
+#define T(name) cmocka_unit_test_setup_teardown(name, shelf_open, shelf_close)
 
 int main(int argc, char **argv)
 {

@@ -12,31 +12,7 @@
 
 #include "scratch.h"
 #include "session/newest.h"
-
-static struct config config;
-static struct store st = STORE_INIT;
-static int serial;
-
-static int open_store(void **state)
-{
-	char path[4300];
-	struct err e = ERR_INIT;
-
-	(void)state;
-	snprintf(path, sizeof(path), "%s/store%d", scratch_path, serial++);
-	if (config_init(&config, &e) < 0 ||
-	    config_set(&config, "dir_cfg", path, &e) < 0)
-		return -1;
-	return store_open(&config, &st, &e);
-}
-
-static int close_store(void **state)
-{
-	(void)state;
-	store_release(&st);
-	config_release(&config);
-	return 0;
-}
+#include "shelf.h"
 
 static void put(const char *name, const char *user, enum session_state state,
 		long long started)
@@ -49,7 +25,7 @@ static void put(const char *name, const char *user, enum session_state state,
 	snprintf(s.name, sizeof(s.name), "%s", name);
 	snprintf(s.user, sizeof(s.user), "%s", user);
 	snprintf(s.boot_id, sizeof(s.boot_id), "x");
-	assert_int_equal(store_write(&st, &s, &e), 0);
+	assert_int_equal(store_write(&shelf, &s, &e), 0);
 }
 
 static void check(const char *user, size_t limit, const char *const *names,
@@ -60,7 +36,7 @@ static void check(const char *user, size_t limit, const char *const *names,
 	size_t left = 999;
 	size_t i = 0;
 
-	assert_int_equal(newest_list(&st, user, limit, &list, &left, &e), 0);
+	assert_int_equal(newest_list(&shelf, user, limit, &list, &left, &e), 0);
 	for (; names[i]; i++) {
 		assert_true(i < list.count);
 		assert_string_equal(list.list[i].name, names[i]);
@@ -89,7 +65,7 @@ static void what_is_not_over_is_shown_however_old_and_many(void **state)
 		char name[16];
 
 		snprintf(name, sizeof(name), "s-%d", i);
-		locks[i] = openat(st.locks, name, O_RDWR | O_CREAT, 0600);
+		locks[i] = openat(shelf.locks, name, O_RDWR | O_CREAT, 0600);
 		assert_true(locks[i] >= 0);
 		assert_int_equal(flock(locks[i], LOCK_EX), 0);
 		put(name, "ann", SESSION_RUNNING, 1 + i);
@@ -117,7 +93,7 @@ static void a_damaged_record_breaks_nothing(void **state)
 
 	(void)state;
 	put("s-1", "ann", SESSION_ENDED, 100);
-	fd = openat(st.dir, "s-2.json", O_WRONLY | O_CREAT, 0600);
+	fd = openat(shelf.dir, "s-2.json", O_WRONLY | O_CREAT, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "{\"version\":1,", 13), 13);
 	close(fd);
@@ -127,7 +103,7 @@ static void a_damaged_record_breaks_nothing(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
+#define T(name) cmocka_unit_test_setup_teardown(name, shelf_open, shelf_close)
 	const struct CMUnitTest tests[] = {
 		T(the_newest_come_first_and_the_rest_is_counted),
 		T(what_is_not_over_is_shown_however_old_and_many),
