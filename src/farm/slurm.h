@@ -16,6 +16,8 @@
 #include "session/session.h"
 #include "sys/child.h"
 
+enum { SLURM_JOB_MAX = 2147483647 }; /* the greatest number of a job */
+
 /* Slurm's states of a job (squeue(1), JOB STATE CODES). */
 enum slurm_state {
 	SLURM_PENDING,

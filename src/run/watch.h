@@ -100,9 +100,18 @@ void watch_submitted(struct owner *o, long long job);
 void watch_on_job(struct owner *o, const struct slurm_job *job);
 void watch_on_away(struct owner *o, const char *why);
 void watch_soon(struct owner *o);
-void watch_await_end(struct owner *o); /* it stops: not for ever */
 bool watch_set(char *to, size_t size, const char *from); /* did it change? */
+
+/* run/watch_end.c: struct guest_place's.  _await_end: it stops, but not for
+ * ever.  _answer: to who has asked for more time, Slurm's word and ours. */
+void watch_stop(struct owner *o, bool now);
+void watch_stop_further(struct owner *o);
+MUST_CHECK int watch_extend(struct owner *o, int client,
+			    long long ends_boot_ms, const char *who,
+			    struct err *e);
 void watch_answer(struct owner *o, int result, struct err *e);
+void watch_await_end(struct owner *o);
+void watch_clean(struct owner *o);
 
 /* run/watch_visitor.c: a job under its visitor's account.  _prepare: instead of
  * a directory of the service's; with a sentence for him if he has no account.
