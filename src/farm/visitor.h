@@ -15,13 +15,15 @@
  * A job's directory cannot say that it is ours, then: anybody may make one in
  * dir_slurm.  The register does, DIR_SLURM/register/ACCOUNT/NAME, which is
  * private to the service's user.  An entry is there before the directory, and
- * goes after it.
+ * goes after it.  ACCOUNT/.late is there if one of his could not be removed, or
+ * took long, when that was tried last; its time is when.
  */
 #ifndef QWD_FARM_VISITOR_H
 #define QWD_FARM_VISITOR_H
 
 #include <dirent.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "farm/job_dir.h"
 #include "sys/child.h"
@@ -106,5 +108,30 @@ MUST_CHECK int visitor_enter(const struct config *c, const char *store,
 
 /* Strike it out.  What is not there is fine. */
 void visitor_strike(int reg, const char *user, const char *name);
+
+/* One of his could not be removed just now, or took long, or (not late) neither:
+ * for his turn.  That this cannot be noted is no harm. */
+void visitor_note_late(int reg, const char *user, bool late);
+
+/*
+ * Who is in the register, in the order in which their jobs are to be removed:
+ * those who were not late the last time, then those who were, the longest ago
+ * first.  So who has kept a purge waiting comes behind all whom
+ * he kept waiting.  Release with visitor_turns_release(), also after an error.
+ */
+struct visitor_turn {
+	char *user;
+	struct timespec late; /* 0: not */
+};
+
+struct visitor_turns {
+	struct visitor_turn *list;
+	size_t count;
+};
+
+#define AUTO_TURNS __attribute__((cleanup(visitor_turns_release)))
+MUST_CHECK int visitor_turns(int reg, struct visitor_turns *ret,
+			     struct err *e);
+void visitor_turns_release(struct visitor_turns *t);
 
 #endif

@@ -15,6 +15,7 @@
 
 enum {
 	BUDGET_MS = 120 * 1000, /* for all visitors' of one purge */
+	SLOW_MS = 5 * 1000, /* of one: others' turn comes first, then */
 	GIVE_UP_S = 86400,
 	WHOSE_MAX = 8192,
 };
@@ -71,16 +72,22 @@ static bool is_old(int own, const char *name)
 	       clock_wall() - file.st_mtime > GIVE_UP_S;
 }
 
-/* False if his others would not do better now. */
+/* False if his others would not do better now, or keep everybody waiting. */
 static bool end_visitors(struct visit_all *all, int own, const char *user,
 			 const char *name)
 {
 	const char *result = "left-over";
+	long long begun = clock_boot_ms();
 	struct err e = ERR_INIT;
+	bool failed;
+	bool slow;
 
 	if (!is_entry_of(all->st, own, name))
 		return true;
-	if (visitor_remove(all->st->config, user, name, &e) < 0) {
+	failed = visitor_remove(all->st->config, user, name, &e) < 0;
+	slow = clock_boot_ms() - begun > SLOW_MS;
+	visitor_note_late(all->reg, user, failed || slow);
+	if (failed) {
 		if (all->first.code == ERR_NONE)
 			all->first = e;
 		if (!is_old(own, name))
@@ -91,7 +98,7 @@ static bool end_visitors(struct visit_all *all, int own, const char *user,
 	log_event("slurm", "session", name, "user", user, "result", result,
 		  NULL);
 	all->count++;
-	return true;
+	return !slow;
 }
 
 static void end_of_visitor(struct visit_all *all, const char *user)
@@ -113,22 +120,17 @@ int leftover_end_visitors(const struct store *st, struct err *e)
 {
 	struct visit_all all = { .st = st,
 				 .until = clock_boot_ms() + BUDGET_MS };
-	const struct dirent *entry;
-	DIR *users;
+	AUTO_TURNS struct visitor_turns turns = { .list = NULL };
+	AUTO_CLOSE int reg = -1;
 
 	if (!config_has_visitors(st->config))
 		return 0;
-	all.reg = visitor_register_open(st->config, e);
-	if (all.reg < 0)
+	reg = visitor_register_open(st->config, e);
+	if (reg < 0 || visitor_turns(reg, &turns, e) < 0)
 		return -1;
-	users = file_entries(all.reg);
-	if (!users)
-		return err_sys(e, "cannot read the register of jobs");
-	all.reg = dirfd(users);
-	while ((entry = readdir(users)) != NULL)
-		if (entry->d_name[0] != '.')
-			end_of_visitor(&all, entry->d_name);
-	closedir(users);
+	all.reg = reg;
+	for (size_t i = 0; i < turns.count; i++)
+		end_of_visitor(&all, turns.list[i].user);
 	if (all.first.code == ERR_NONE)
 		return all.count;
 	*e = all.first;

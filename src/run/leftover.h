@@ -21,7 +21,8 @@ MUST_CHECK int leftover_end(const struct store *st, struct err *e);
  * The same with slurm_user = visitor, where the register tells of them
  * (farm/visitor.h).  The helpers that do it are the visitors' processes, and
  * may take their time: only for who has it, and one visitor's keep no other's
- * from their turn.  What cannot be removed for a day is left to its visitor.
+ * from their turn: whose could not be removed the last time, or took long,
+ * comes last, the longest ago first among these.  What cannot be removed for a day is left to its visitor.
  */
 MUST_CHECK int leftover_end_visitors(const struct store *st, struct err *e);
 
