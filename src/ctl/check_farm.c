@@ -105,14 +105,16 @@ static void ask(struct check *k, struct farm *f)
 	struct farm_answer answers[SERVERS_MAX];
 	const struct server *servers[SERVERS_MAX];
 	size_t count = farm_own_servers(f, servers);
+	struct farm_round round;
 	struct err e = ERR_INIT;
 
 	/* Also those that did not answer a moment ago. */
 	for (size_t i = 0; i < count; i++)
 		if (peer_skip(f->store, servers[i]->origin, "", 0, &e) < 0)
 			check_say(k, CHECK_WARNING, "farm: %s", e.msg);
-	if (farm_round(f, FARM_STATUS, servers, count, "", "", true, answers,
-		       &e) < 0) {
+	if (farm_round_begin(f, FARM_STATUS, servers, count, "", "", true,
+			     answers, &round, &e) < 0 ||
+	    farm_round_end(f, &round, &e) < 0) {
 		check_say(k, CHECK_ERROR, "farm: nobody could be asked: %s",
 			  e.msg);
 		return;

@@ -263,19 +263,6 @@ int farm_round_end(struct farm *f, struct farm_round *r, struct err *e)
 	return result;
 }
 
-int farm_round(struct farm *f, enum farm_verb verb,
-	       const struct server *const *servers, size_t count,
-	       const char *session, const char *fields, bool slow,
-	       struct farm_answer *ret, struct err *e)
-{
-	struct farm_round r;
-
-	if (farm_round_begin(f, verb, servers, count, session, fields, slow,
-			     ret, &r, e) < 0)
-		return -1;
-	return farm_round_end(f, &r, e);
-}
-
 void farm_answer_release(struct farm_answer *a)
 {
 	json_decref(a->json);

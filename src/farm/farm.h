@@ -112,12 +112,6 @@ void farm_answer_release(struct farm_answer *a);
 /* Do not wait for them, nor for any that would not come. */
 void farm_round_drop(struct farm_round *r);
 
-/* Begin and end. */
-MUST_CHECK int farm_round(struct farm *f, enum farm_verb verb,
-			  const struct server *const *servers, size_t count,
-			  const char *session, const char *fields, bool slow,
-			  struct farm_answer *ret, struct err *e);
-
 /* A yes that holds other things than it should (`why`) is none: *a becomes
  * silent, and the server is skipped. */
 MUST_CHECK int farm_disbelieve(struct farm *f, struct farm_answer *a,

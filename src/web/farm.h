@@ -16,7 +16,7 @@
 MUST_CHECK int farm_of_visit(struct visit *v, struct farm *ret,
 			     struct err *e);
 
-/* farm_round(), and what went wrong goes to the log. */
+/* farm_round_begin() and farm_round_end(), and what went wrong goes to the log. */
 MUST_CHECK int farm_ask_about(struct visit *v, struct farm *f,
 			      enum farm_verb verb,
 			      const struct server *const *servers,
