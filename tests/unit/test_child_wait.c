@@ -41,6 +41,56 @@ static pid_t pid_in(const char *text)
 	return (pid_t)pid;
 }
 
+/* What is said to a script, and where to what it says; NULL: nothing. */
+struct talk {
+	const char *input;
+	struct buf *out;
+	struct buf *errors;
+	bool group;
+};
+
+/* Run it to its end; its exit status. */
+static int run(const char *script, const struct talk *talk)
+{
+	AUTO_ARGV struct argv a = { 0 };
+	struct child c = CHILD_INIT;
+	struct err e = ERR_INIT;
+	int status = -1;
+
+	sh_vector(&a, script);
+	c.argv = &a;
+	c.group = talk->group;
+	if (child_run(&c, talk->input, talk->out, talk->errors, PATIENCE_MS,
+		      &status, &e) < 0)
+		fail_msg("%s", e.msg);
+	return status;
+}
+
+/* Start it; its first words go to `text`, unless that is NULL. */
+static pid_t start(const char *script, bool group, char *text, size_t size)
+{
+	AUTO_ARGV struct argv a = { 0 };
+	struct child c = CHILD_INIT;
+	struct err e = ERR_INIT;
+	int pipes[2];
+	pid_t pid;
+
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	sh_vector(&a, script);
+	c.argv = &a;
+	c.out = pipes[1];
+	c.group = group;
+	pid = child_start(&c, &e);
+	assert_true(pid > 1);
+	close(pipes[1]);
+	if (text) {
+		memset(text, 0, size);
+		assert_true(read(pipes[0], text, size - 1) > 0);
+	}
+	close(pipes[0]);
+	return pid;
+}
+
 /* ---- Talking and waiting ---- */
 
 static void the_exit_status_and_a_signal_are_told_apart(void **state)
@@ -57,37 +107,20 @@ static void the_exit_status_and_a_signal_are_told_apart(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		AUTO_ARGV struct argv a = { 0 };
-		struct child c = CHILD_INIT;
-		struct err e = ERR_INIT;
-		int status = -1;
-
-		sh_vector(&a, table[i].script);
-		c.argv = &a;
-		assert_int_equal(child_run(&c, NULL, NULL, NULL, PATIENCE_MS,
-					   &status, &e),
-				 0);
-		assert_int_equal(status, table[i].status);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		assert_int_equal(run(table[i].script, &(struct talk){ 0 }),
+				 table[i].status);
 }
 
 static void output_and_errors_are_collected_apart(void **state)
 {
-	AUTO_ARGV struct argv a = { 0 };
 	AUTO_BUF struct buf out = BUF_INIT(64);
 	AUTO_BUF struct buf errors = BUF_INIT(64);
-	struct child c = CHILD_INIT;
-	struct err e = ERR_INIT;
-	int status = -1;
 
 	(void)state;
-	sh_vector(&a, "echo wrong >&2; echo right; exit 4");
-	c.argv = &a;
-	assert_int_equal(
-		child_run(&c, NULL, &out, &errors, PATIENCE_MS, &status, &e),
-		0);
-	assert_int_equal(status, 4);
+	assert_int_equal(run("echo wrong >&2; echo right; exit 4",
+			     &(struct talk){ .out = &out, .errors = &errors }),
+			 4);
 	assert_string_equal(buf_str(&out), "right\n");
 	assert_string_equal(buf_str(&errors), "wrong\n");
 }
@@ -95,23 +128,17 @@ static void output_and_errors_are_collected_apart(void **state)
 static void input_may_be_larger_than_a_pipe(void **state)
 {
 	enum { SIZE = 1 << 20 };
-	AUTO_ARGV struct argv a = { 0 };
 	AUTO_BUF struct buf out = BUF_INIT(2 * SIZE);
 	AUTO_FREE char *input = malloc(SIZE + 1);
-	struct child c = CHILD_INIT;
-	struct err e = ERR_INIT;
-	int status = -1;
 
 	(void)state;
 	assert_non_null(input);
 	for (int i = 0; i < SIZE; i++)
 		input[i] = (char)('a' + i % 23);
 	input[SIZE] = '\0';
-	argv_add(&a, "/bin/cat");
-	c.argv = &a;
-	assert_int_equal(
-		child_run(&c, input, &out, NULL, PATIENCE_MS, &status, &e), 0);
-	assert_int_equal(status, 0);
+	assert_int_equal(run("exec cat",
+			     &(struct talk){ .input = input, .out = &out }),
+			 0);
 	assert_int_equal(out.len, SIZE);
 	assert_memory_equal(buf_str(&out), input, SIZE);
 }
@@ -119,58 +146,42 @@ static void input_may_be_larger_than_a_pipe(void **state)
 static void a_child_that_does_not_read_breaks_nothing(void **state)
 {
 	enum { SIZE = 1 << 20 };
-	AUTO_ARGV struct argv a = { 0 };
 	AUTO_FREE char *input = malloc(SIZE + 1);
 	struct sigaction after;
-	struct child c = CHILD_INIT;
-	struct err e = ERR_INIT;
-	int status = -1;
 
 	(void)state;
 	assert_non_null(input);
 	memset(input, 'x', SIZE);
 	input[SIZE] = '\0';
-	sh_vector(&a, "exec <&-; exit 3");
-	c.argv = &a;
 	signal(SIGPIPE, SIG_DFL); /* whatever this test was started with */
-	assert_int_equal(
-		child_run(&c, input, NULL, NULL, PATIENCE_MS, &status, &e), 0);
-	assert_int_equal(status, 3);
+	assert_int_equal(run("exec <&-; exit 3",
+			     &(struct talk){ .input = input }),
+			 3);
 	assert_int_equal(sigaction(SIGPIPE, NULL, &after), 0);
 	assert_true(after.sa_handler == SIG_DFL);
 }
 
 static void empty_input_is_the_end_of_the_file(void **state)
 {
-	AUTO_ARGV struct argv a = { 0 };
 	AUTO_BUF struct buf out = BUF_INIT(64);
-	struct child c = CHILD_INIT;
-	struct err e = ERR_INIT;
-	int status = -1;
 
 	(void)state;
-	sh_vector(&a, "cat; echo end");
-	c.argv = &a;
-	assert_int_equal(
-		child_run(&c, "", &out, NULL, PATIENCE_MS, &status, &e), 0);
+	assert_int_equal(run("cat; echo end",
+			     &(struct talk){ .input = "", .out = &out }),
+			 0);
 	assert_string_equal(buf_str(&out), "end\n");
 }
 
 static void output_past_the_ceiling_is_dropped_and_told(void **state)
 {
-	AUTO_ARGV struct argv a = { 0 };
 	AUTO_BUF struct buf out = BUF_INIT(5000);
-	struct child c = CHILD_INIT;
-	struct err e = ERR_INIT;
-	int status = -1;
 
 	(void)state;
 	/* The child is read to its end all the same. */
-	sh_vector(&a, "head -c 300000 /dev/zero | tr '\\0' x; echo done >&2");
-	c.argv = &a;
-	assert_int_equal(
-		child_run(&c, NULL, &out, NULL, PATIENCE_MS, &status, &e), 0);
-	assert_int_equal(status, 0);
+	assert_int_equal(run("head -c 300000 /dev/zero | tr '\\0' x; "
+			     "echo done >&2",
+			     &(struct talk){ .out = &out }),
+			 0);
 	assert_true(buf_failed(&out));
 	assert_true(out.len <= 5000);
 }
@@ -209,18 +220,11 @@ static void the_deadline_kills(void **state)
 
 static void a_child_that_ends_in_time_is_no_timeout(void **state)
 {
-	AUTO_ARGV struct argv a = { 0 };
-	struct child c = CHILD_INIT;
-	struct err e = ERR_INIT;
-	int status = -1;
-
 	(void)state;
 	/* Its pipes close long before its end. */
-	sh_vector(&a, "exec >&- 2>&-; sleep 0.2; exit 7");
-	c.argv = &a;
-	assert_int_equal(
-		child_run(&c, NULL, NULL, NULL, PATIENCE_MS, &status, &e), 0);
-	assert_int_equal(status, 7);
+	assert_int_equal(run("exec >&- 2>&-; sleep 0.2; exit 7",
+			     &(struct talk){ 0 }),
+			 7);
 }
 
 /* The process that a script named on its output has been killed. */
@@ -244,25 +248,12 @@ static void the_deadline_kills_the_whole_group(void **state)
 
 static void the_end_of_a_group_ends_its_members(void **state)
 {
-	AUTO_ARGV struct argv a = { 0 };
-	struct child c = CHILD_INIT;
-	struct err e = ERR_INIT;
-	char text[64] = "";
-	int pipes[2];
-	pid_t pid;
+	char text[64];
+	pid_t pid = start("sleep 1000 >/dev/null & echo $!; wait", true, text,
+			  sizeof(text));
 
 	(void)state;
-	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-	sh_vector(&a, "sleep 1000 >/dev/null & echo $!; wait");
-	c.argv = &a;
-	c.out = pipes[1];
-	c.group = true;
-	pid = child_start(&c, &e);
-	assert_true(pid > 1);
 	assert_int_equal(getpgid(pid), pid);
-	close(pipes[1]);
-	assert_true(read(pipes[0], text, sizeof(text) - 1) > 0);
-	close(pipes[0]);
 	child_end(&pid, true);
 	assert_int_equal(pid, 0);
 	check_killed(text);
@@ -270,43 +261,23 @@ static void the_end_of_a_group_ends_its_members(void **state)
 
 static void members_of_a_group_do_not_outlive_its_leader(void **state)
 {
-	AUTO_ARGV struct argv a = { 0 };
 	AUTO_BUF struct buf out = BUF_INIT(64);
-	struct child c = CHILD_INIT;
-	struct err e = ERR_INIT;
-	int status = -1;
 
 	(void)state;
-	sh_vector(&a, "sleep 1000 >/dev/null & echo $!");
-	c.argv = &a;
-	c.group = true;
-	assert_int_equal(
-		child_run(&c, NULL, &out, NULL, PATIENCE_MS, &status, &e), 0);
-	assert_int_equal(status, 0);
+	assert_int_equal(run("sleep 1000 >/dev/null & echo $!",
+			     &(struct talk){ .out = &out, .group = true }),
+			 0);
 	check_killed(buf_str(&out));
 }
 
 static void a_group_is_ended_when_its_leader_is_reaped(void **state)
 {
-	AUTO_ARGV struct argv a = { 0 };
-	struct child c = CHILD_INIT;
-	struct err e = ERR_INIT;
-	char text[64] = "";
-	int pipes[2];
+	char text[64];
+	pid_t pid = start("sleep 1000 >/dev/null & echo $!; exit 9", true,
+			  text, sizeof(text));
 	int status = -1;
-	pid_t pid;
 
 	(void)state;
-	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-	sh_vector(&a, "sleep 1000 >/dev/null & echo $!; exit 9");
-	c.argv = &a;
-	c.out = pipes[1];
-	c.group = true;
-	pid = child_start(&c, &e);
-	assert_true(pid > 1);
-	close(pipes[1]);
-	assert_true(read(pipes[0], text, sizeof(text) - 1) > 0);
-	close(pipes[0]);
 	while (!child_reaped(pid, true, &status))
 		poll(NULL, 0, 5);
 	assert_int_equal(status, 9);
@@ -315,17 +286,10 @@ static void a_group_is_ended_when_its_leader_is_reaped(void **state)
 
 static void a_running_child_is_not_reaped(void **state)
 {
-	AUTO_ARGV struct argv a = { 0 };
-	struct child c = CHILD_INIT;
-	struct err e = ERR_INIT;
+	pid_t pid = start("exec sleep 1000", false, NULL, 0);
 	int status = -1;
-	pid_t pid;
 
 	(void)state;
-	sh_vector(&a, "exec sleep 1000");
-	c.argv = &a;
-	pid = child_start(&c, &e);
-	assert_true(pid > 1);
 	assert_false(child_reaped(pid, false, &status));
 	child_signal(pid, false, SIGTERM);
 	while (!child_reaped(pid, false, &status))
