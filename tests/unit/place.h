@@ -2,7 +2,7 @@
  * A store with places to reserve, for tests of the admission: one for each
  * test.  Whatever fails in here fails the test.
  *
- *     cmocka_unit_test_setup_teardown(f, place_open, place_close)
+ *     PLACE_TEST(f),
  */
 #ifndef QWD_TESTS_UNIT_PLACE_H
 #define QWD_TESTS_UNIT_PLACE_H
@@ -21,6 +21,8 @@ void place_set(const char *name, const char *value);
 /* A store in which nothing but what a test says is a limit. */
 int place_open(void **state);
 int place_close(void **state);
+#define PLACE_TEST(f)                                                          \
+	cmocka_unit_test_setup_teardown(f, place_open, place_close)
 
 /* A session of theirs that can be had: one core, 1 MB. */
 struct session place_wish(const char *user);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "session/access.h"
+#include "settings.h"
 
 static struct identity identity(const char *user, bool admin)
 {
@@ -61,7 +62,10 @@ static void the_matrix_of_users_actions_and_sessions_holds(void **state)
 		{ "ann ", false, "ann", { OK, NO, NO, OK, NO, NO, NO } },
 		{ "ann", false, "ann ", { OK, NO, NO, OK, NO, NO, NO } },
 		{ "ann", false, "", { OK, NO, NO, OK, NO, NO, NO } },
-		{ "\303\251", false, "e\314\201", { OK, NO, NO, OK, NO, NO, NO } },
+		{ "\303\251",
+		  false,
+		  "e\314\201",
+		  { OK, NO, NO, OK, NO, NO, NO } },
 	};
 	static const enum action actions[] = {
 		ACTION_CREATE, ACTION_VIEW,    ACTION_STOP,
@@ -101,23 +105,6 @@ static void what_is_no_action_is_refused(void **state)
 }
 
 /* ---- Administrators, and machines that are kept for some ---- */
-
-static struct config config;
-
-static int init(void **state)
-{
-	struct err e = ERR_INIT;
-
-	(void)state;
-	return config_init(&config, &e);
-}
-
-static int release(void **state)
-{
-	(void)state;
-	config_release(&config);
-	return 0;
-}
 
 /* A user with groups, which are separated by blanks here. */
 static struct identity member(const char *user, const char *groups)
@@ -171,21 +158,21 @@ static const struct asked lists[] = {
 static void set_admins(const char *list)
 {
 	/* As data: whether an option may hold it is conf/options' affair. */
-	free(config.user_admin);
-	config.user_admin = strdup(list);
-	assert_non_null(config.user_admin);
+	free(settings.user_admin);
+	settings.user_admin = strdup(list);
+	assert_non_null(settings.user_admin);
 }
 
 static void administrators_are_exact_names_and_groups(void **state)
 {
 	(void)state;
-	config.check_user_with_ldap = true;
-	assert_true(access_logins_checked(&config));
+	settings.check_user_with_ldap = true;
+	assert_true(access_logins_checked(&settings));
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		struct identity who = member(lists[i].user, lists[i].groups);
 
 		set_admins(lists[i].list);
-		if (access_is_admin(&config, &who) != lists[i].yes)
+		if (access_is_admin(&settings, &who) != lists[i].yes)
 			fail_msg("'%s' in '%s'", lists[i].user, lists[i].list);
 	}
 }
@@ -193,13 +180,13 @@ static void administrators_are_exact_names_and_groups(void **state)
 static void without_an_authenticator_nobody_is_an_administrator(void **state)
 {
 	(void)state;
-	assert_false(access_logins_checked(&config));
+	assert_false(access_logins_checked(&settings));
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		struct identity who = member(lists[i].user, lists[i].groups);
 
 		who.admin = true; /* whatever it says of itself */
 		set_admins(lists[i].list);
-		assert_false(access_is_admin(&config, &who));
+		assert_false(access_is_admin(&settings, &who));
 	}
 }
 
@@ -254,8 +241,9 @@ static void a_machine_may_be_kept_for_some(void **state)
 		int result;
 
 		who.admin = table[i / 2].admin;
-		config.check_user_with_ldap = checked;
-		result = access_check_machine(&config, &who, table[i / 2].users,
+		settings.check_user_with_ldap = checked;
+		result = access_check_machine(&settings, &who,
+					      table[i / 2].users,
 					      table[i / 2].groups, &e);
 		if ((result == 0) != (checked ? table[i / 2].yes :
 						table[i / 2].yes_unchecked))
@@ -268,12 +256,13 @@ static void a_machine_may_be_kept_for_some(void **state)
 	}
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, init, release)
+#define T SETTINGS_TEST
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_matrix_of_users_actions_and_sessions_holds),
+		cmocka_unit_test(
+			the_matrix_of_users_actions_and_sessions_holds),
 		cmocka_unit_test(what_is_no_action_is_refused),
 		T(administrators_are_exact_names_and_groups),
 		T(without_an_authenticator_nobody_is_an_administrator),

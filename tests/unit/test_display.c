@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "settings.h"
 #include "vm/display.h"
 #include "vm/websockify.h"
 
@@ -16,31 +17,6 @@
 	"/vnc.html#autoconnect=true&reconnect=true&reconnect_delay=2000"       \
 	"&resize=scale&path="
 #define QUERY "websockify%3Ftoken%3D" TOKEN
-
-static struct config config;
-
-static int init(void **state)
-{
-	struct err e = ERR_INIT;
-
-	(void)state;
-	return config_init(&config, &e);
-}
-
-static int release(void **state)
-{
-	(void)state;
-	config_release(&config);
-	return 0;
-}
-
-static void set_proxy(const char *value)
-{
-	struct err e = ERR_INIT;
-
-	if (config_set(&config, "service_reverse_proxy", value, &e) < 0)
-		fail_msg("%s", e.msg);
-}
 
 static struct session running(const char *origin)
 {
@@ -90,8 +66,8 @@ static void the_url_leads_to_novnc(void **state)
 		struct session s = running(table[i].origin);
 		AUTO_FREE char *url = NULL;
 
-		set_proxy(table[i].proxy);
-		url = display_url(&config, &s);
+		settings_set("service_reverse_proxy", table[i].proxy);
+		url = display_url(&settings, &s);
 		assert_non_null(url);
 		assert_string_equal(url, table[i].expected);
 	}
@@ -107,22 +83,14 @@ static void the_token_stands_in_the_fragment_only(void **state)
 		AUTO_FREE char *url = NULL;
 		const char *fragment;
 
-		set_proxy(proxies[i]);
-		url = display_url(&config, &s);
+		settings_set("service_reverse_proxy", proxies[i]);
+		url = display_url(&settings, &s);
 		assert_non_null(url);
 		fragment = strchr(url, '#');
 		assert_non_null(fragment);
 		assert_true(strstr(url, TOKEN) > fragment);
 		assert_null(strchr(fragment, '?'));
 	}
-}
-
-static void set(const char *name, const char *value)
-{
-	struct err e = ERR_INIT;
-
-	if (config_set(&config, name, value, &e) < 0)
-		fail_msg("%s", e.msg);
 }
 
 static void a_certificate_makes_the_ports_https(void **state)
@@ -133,19 +101,19 @@ static void a_certificate_makes_the_ports_https(void **state)
 	AUTO_BUF struct buf origins = BUF_INIT(4096);
 
 	(void)state;
-	set("certificate_crt", "/etc/crt");
-	set("certificate_key", "/etc/key");
-	set_proxy("");
-	direct = display_url(&config, &s);
+	settings_set("certificate_crt", "/etc/crt");
+	settings_set("certificate_key", "/etc/key");
+	settings_set("service_reverse_proxy", "");
+	direct = display_url(&settings, &s);
 	assert_string_equal(direct, "https://desktop.lab.example:6080" NOVNC
 				    QUERY);
-	display_origins(&config, s.origin, 6080, &origins);
+	display_origins(&settings, s.origin, 6080, &origins);
 	assert_string_equal(buf_str(&origins),
 			    "http://desktop.lab.example "
 			    "https://desktop.lab.example:6080");
 	/* the web server's affair, then */
-	set_proxy("/display");
-	hidden = display_url(&config, &s);
+	settings_set("service_reverse_proxy", "/display");
+	hidden = display_url(&settings, &s);
 	assert_string_equal(hidden, "http://desktop.lab.example/display" NOVNC
 				    "display%2F" QUERY);
 }
@@ -157,7 +125,7 @@ static void a_vnc_password_stands_in_the_fragment(void **state)
 
 	(void)state;
 	snprintf(s.password, sizeof(s.password), "abcd2345");
-	url = display_url(&config, &s);
+	url = display_url(&settings, &s);
 	assert_non_null(url);
 	assert_true(strstr(url, "&password=abcd2345&path=") > strchr(url, '#'));
 }
@@ -166,17 +134,17 @@ static void a_vnc_password_stands_in_the_fragment(void **state)
 static void the_shared_gateway_listens_as_the_configuration_says(void **state)
 {
 	(void)state;
-	set_proxy("/display");
-	assert_string_equal(display_bind_address(&config, NULL), "127.0.0.1");
-	set_proxy("");
+	settings_set("service_reverse_proxy", "/display");
+	assert_string_equal(display_bind_address(&settings, NULL), "127.0.0.1");
+	settings_set("service_reverse_proxy", "");
 	/* nobody but this machine's users is let in */
-	assert_string_equal(display_bind_address(&config, NULL), "127.0.0.1");
-	set("allow_anonymous", "yes");
-	assert_string_equal(display_bind_address(&config, NULL), "0.0.0.0");
-	set("service_url", "http://localhost:8080");
-	assert_string_equal(display_bind_address(&config, NULL), "127.0.0.1");
-	set("service_url", "https://desktop.lab.example");
-	assert_string_equal(display_bind_address(&config, NULL), "0.0.0.0");
+	assert_string_equal(display_bind_address(&settings, NULL), "127.0.0.1");
+	settings_set("allow_anonymous", "yes");
+	assert_string_equal(display_bind_address(&settings, NULL), "0.0.0.0");
+	settings_set("service_url", "http://localhost:8080");
+	assert_string_equal(display_bind_address(&settings, NULL), "127.0.0.1");
+	settings_set("service_url", "https://desktop.lab.example");
+	assert_string_equal(display_bind_address(&settings, NULL), "0.0.0.0");
 }
 
 /* ---- websockify ---- */
@@ -208,9 +176,9 @@ static void websockify_behind_the_web_server_shows_no_files(void **state)
 	AUTO_ARGV struct argv argv = { .list = NULL };
 
 	(void)state;
-	set_proxy("/display");
-	set("certificate_crt", "/etc/crt");
-	websockify_command(&config, &place, &argv);
+	settings_set("service_reverse_proxy", "/display");
+	settings_set("certificate_crt", "/etc/crt");
+	websockify_command(&settings, &place, &argv);
 	check_words(&argv, words);
 }
 
@@ -226,9 +194,9 @@ static void websockify_on_its_own_shows_novnc_and_speaks_tls_only(void **state)
 	AUTO_ARGV struct argv argv = { .list = NULL };
 
 	(void)state;
-	set("certificate_crt", "/etc/crt");
-	set("certificate_key", "/etc/key");
-	websockify_command(&config, &place, &argv);
+	settings_set("certificate_crt", "/etc/crt");
+	settings_set("certificate_key", "/etc/key");
+	websockify_command(&settings, &place, &argv);
 	check_words(&argv, words);
 }
 
@@ -258,9 +226,9 @@ static void websockify_is_not_started_without_what_it_needs(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	set("dir_libexec", "/nonexistent");
+	settings_set("dir_libexec", "/nonexistent");
 	assert_int_equal(websockify_listen(&w, "127.0.0.1", 0, &e), 0);
-	assert_int_equal(websockify_start(&w, &config, &place, &e), -1);
+	assert_int_equal(websockify_start(&w, &settings, &place, &e), -1);
 	assert_int_equal(e.code, ERR_CONFIG);
 	assert_non_null(strstr(e.msg, "dir_libexec: the service cannot read "
 				      "/nonexistent/qwd_display.py"));
@@ -302,7 +270,7 @@ static void only_a_running_session_has_a_url(void **state)
 		AUTO_FREE char *url = NULL;
 
 		s.state = (enum session_state)i;
-		url = display_url(&config, &s);
+		url = display_url(&settings, &s);
 		assert_int_equal(url != NULL, i == SESSION_RUNNING);
 	}
 }
@@ -325,7 +293,8 @@ static void only_our_pages_may_open_a_display(void **state)
 		  "http://[::1]:8080" },
 		/* without the web server the gateway's own pages, too */
 		{ "", "http://desktop.lab.example",
-		  "http://desktop.lab.example http://desktop.lab.example:6080" },
+		  "http://desktop.lab.example "
+		  "http://desktop.lab.example:6080" },
 		{ ":7000", "http://desktop.lab.example:8080",
 		  "http://desktop.lab.example:8080 "
 		  "http://desktop.lab.example:7000" },
@@ -345,8 +314,8 @@ static void only_our_pages_may_open_a_display(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		AUTO_BUF struct buf origins = BUF_INIT(4096);
 
-		set_proxy(table[i].proxy);
-		display_origins(&config, table[i].origin, 6080, &origins);
+		settings_set("service_reverse_proxy", table[i].proxy);
+		display_origins(&settings, table[i].origin, 6080, &origins);
 		assert_false(buf_failed(&origins));
 		assert_string_equal(buf_str(&origins), table[i].expected);
 	}
@@ -367,9 +336,9 @@ static void the_gateway_listens_where_it_must_and_no_further(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		set_proxy(table[i].proxy);
+		settings_set("service_reverse_proxy", table[i].proxy);
 		assert_string_equal(
-			display_bind_address(&config, table[i].origin),
+			display_bind_address(&settings, table[i].origin),
 			table[i].expected);
 	}
 }
@@ -386,14 +355,14 @@ static void a_malformed_origin_is_read_to_its_end_only(void **state)
 		AUTO_BUF struct buf list = BUF_INIT(4096);
 
 		assert_non_null(exact);
-		display_origins(&config, exact, 6080, &list);
+		display_origins(&settings, exact, 6080, &list);
 		assert_false(buf_failed(&list));
-		assert_string_equal(display_bind_address(&config, exact),
+		assert_string_equal(display_bind_address(&settings, exact),
 				    "0.0.0.0");
 	}
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, init, release)
+#define T SETTINGS_TEST
 
 int main(void)
 {

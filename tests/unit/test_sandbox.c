@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "vector.h"
 #include "vm/sandbox.h"
 
 #define HEAD                                                                   \
@@ -37,15 +38,7 @@ static void check(bool kvm, const char *const *expected)
 	AUTO_ARGV struct argv a = { 0 };
 
 	sandbox_command(&box, &a);
-	assert_false(a.failed);
-	for (size_t i = 0; expected[i]; i++) {
-		if (i >= a.count)
-			fail_msg("'%s' is missing", expected[i]);
-		assert_string_equal(a.list[i], expected[i]);
-	}
-	for (size_t i = 0; i < a.count; i++)
-		if (!expected[i])
-			fail_msg("'%s' is too much", a.list[i]);
+	vector_check(&a, expected);
 }
 
 static void the_guest_gets_namespaces_of_its_own_and_few_files(void **state)
