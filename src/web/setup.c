@@ -27,12 +27,11 @@ static int add_machines(json_t *list)
 			     "qwdctl download", "qwdctl add FILE"));
 }
 
+/* That there is none, every page says at its top (web/page.c). */
 static int add_login(json_t *list)
 {
-	return add(list,
-		   "No login is configured, so that only this computer is "
-		   "served.",
-		   "Switch on a way to log in, or set allow_anonymous = yes if "
+	return add(list, "Logins:",
+		   "switch on a way to log in, or set allow_anonymous = yes if "
 		   "everybody may start machines.",
 		   json_pack("[s]", "qwdctl edit config"));
 }

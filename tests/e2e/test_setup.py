@@ -6,7 +6,7 @@ from harness import HOME, Browser, Site, html_problems
 
 LOGIN = "#!/bin/sh\ncat >/dev/null\necho SUCCESS\n"
 MACHINES = "No machine is installed."
-NO_LOGIN = "No login is configured, so that only this computer is served."
+NO_LOGIN = "Logins:"
 CLEAR = "Nothing is encrypted: passwords and screens cross the network in the clear."
 ELSEWHERE = {"X-Forwarded-For": "192.0.2.7"}
 
@@ -65,6 +65,7 @@ class Setup(unittest.TestCase):
         self.assertIn(NO_LOGIN, self.shown())
         page = self.site.visitor().get(HOME, accept="html").text
         self.assertIn('id="setup">', page)
+        self.assertEqual(page.count("No login is configured"), 1)
         self.assertIn('name="create"', page)
 
     def offer(self, text):

@@ -208,7 +208,7 @@ class System(unittest.TestCase):
             "curl -s -H 'Accept: application/json' http://localhost/qemu-web-desktop/"
             " | jq -r '.setup[].what'"
         )
-        for word in ("No machine is installed.", "No login is configured", "Nothing is encrypted"):
+        for word in ("No machine is installed.", "Logins:", "Nothing is encrypted"):
             self.assertIn(word, first)
         self.check("runs as user _qemu-web-desktop", "ok:")
         self.check("units of systemd", "ok:")
