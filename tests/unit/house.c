@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "aged.h"
+
 long long house_later;
 int house_snapshots = -1;
 
@@ -27,6 +29,7 @@ time_t time(time_t *ret)
 
 int house_open(void **state)
 {
+	aged_s = 86400;
 	if (shelf_open(state) < 0)
 		return -1;
 	house_snapshots = open(shelf_config.dir_snapshots,

@@ -1,7 +1,7 @@
 /*
  * A store in which sessions lie as their owners have left them, for tests of
- * the housekeeping: shelf.h's, one for each test.  Whatever fails in here fails
- * the test.
+ * the housekeeping: shelf.h's, one for each test, on a host that has been up for
+ * a day (aged.h).  Whatever fails in here fails the test.
  *
  *     HOUSE_TEST(f),
  */

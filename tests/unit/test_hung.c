@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "aged.h"
 #include "run/control.h"
 #include "run/hung.h"
 #include "run/purge.h"
@@ -381,6 +382,7 @@ int main(int argc, char **argv)
 	};
 
 	program = argv[0];
+	aged_s = 86400;
 	if (argc == 5 && strcmp(argv[1], "--session-owner") == 0)
 		return be_owner((int)strtol(argv[4], NULL, 10));
 	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "aged.h"
 #include "auth/login.h"
 #include "scratch.h"
 #include "sys/clock.h"
@@ -437,5 +438,6 @@ int main(void)
 			a_folder_of_logins_that_others_may_enter_is_refused),
 	};
 
+	aged_s = 86400;
 	return cmocka_run_group_tests(tests, open_store, close_store);
 }
