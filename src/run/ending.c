@@ -214,6 +214,9 @@ void owner_clean(struct owner *o)
 	if (overlay_remove(&o->st, &o->s, &e) < 0)
 		log_error("clean", &e);
 	o->place->clean(o);
+	/* Who reads that it has ended may have its card. */
+	if (o->gpu_fd >= 0)
+		close(TAKE_FD(o->gpu_fd));
 	o->s.ended = clock_wall();
 	o->s.ended_boot_ms = clock_boot_ms();
 	/* Before the record is final: once it is, nobody would add it. */
