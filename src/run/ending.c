@@ -217,6 +217,7 @@ void owner_clean(struct owner *o)
 	/* Who reads that it has ended may have its card. */
 	if (o->gpu_fd >= 0)
 		close(TAKE_FD(o->gpu_fd));
+	stall_end(o);
 	o->s.ended = clock_wall();
 	o->s.ended_boot_ms = clock_boot_ms();
 	/* Before the record is final: once it is, nobody would add it. */

@@ -58,9 +58,7 @@ void guest_on_info(struct owner *o)
 		guest_network_begin(o);
 }
 
-/* May one more be logged?  A QEMU that a guest has taken over, or a guest's own
- * driver, may give cause for as many as it likes. */
-static bool may_complain(struct owner *o)
+bool guest_may_complain(struct owner *o)
 {
 	if (o->complaints >= COMPLAINTS_MAX)
 		return false;
@@ -72,7 +70,7 @@ static void command(struct owner *o, const char *name, long long id)
 {
 	struct err e = ERR_INIT;
 
-	if (qmp_send(&o->qmp, name, id, &e) < 0 && may_complain(o))
+	if (qmp_send(&o->qmp, name, id, &e) < 0 && guest_may_complain(o))
 		log_error("qmp", &e);
 }
 
@@ -203,14 +201,13 @@ static void on_event(struct owner *o, const struct qmp_message *m)
 	} else if (strcmp(m->text, "VNC_DISCONNECTED") == 0 && o->s.oneshot) {
 		command(o, "query-vnc", ID_VIEWERS);
 	} else if (strcmp(m->text, "BLOCK_IO_ERROR") == 0) {
-		if (may_complain(o))
-			log_event("disk-error", "session", o->s.name, NULL);
+		stall_begin(o, json_is_true(json_object_get(data, "nospace")));
 	}
 }
 
 static void on_refusal(struct owner *o, const struct qmp_message *m)
 {
-	if (may_complain(o))
+	if (guest_may_complain(o))
 		log_event("qmp-error", "session", o->s.name, "message",
 			  m->text, NULL);
 	if (m->id == QMP_ID_FREEZE)
@@ -297,6 +294,7 @@ void guest_look(struct owner *o)
 	}
 	guest_display_look(o);
 	guest_watch_memory(o);
+	stall_look(o);
 	if (!o->s.guest_seen && o->qmp.fd >= 0)
 		command(o, "query-blockstats", ID_DISKS);
 	owner_deadline(o, DEADLINE_LOOK,

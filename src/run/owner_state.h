@@ -131,11 +131,14 @@ struct owner {
 	int tap;	      /* the bridge's port */
 
 	struct qmp qmp;
-	bool qmp_ready;
 	unsigned complaints; /* about QEMU, in the log */
+	bool qmp_ready;
 	bool kvm_suspect;  /* QEMU died with KVM; does it live without? */
 	bool started;	   /* `cont` was answered */
 	bool guest_off;	   /* the guest powered off by itself */
+	bool stalled;	   /* it stands still for its disk's sake */
+	bool stall_again;  /* and has since it was told to go on */
+	char notice_before[SESSION_REASON_SIZE];
 	int vnc;
 	size_t vnc_read; /* bytes of the greeting */
 	char vnc_greeting[12];
@@ -199,6 +202,16 @@ void guest_on_qmp(struct owner *o);
 void guest_on_vnc(struct owner *o);
 void guest_look(struct owner *o);
 void guest_check_running(struct owner *o);
+
+/* May one more be logged?  A QEMU that a guest has taken over, or a guest's own
+ * driver, may give cause for as many as it likes. */
+bool guest_may_complain(struct owner *o);
+
+/* run/stall.c: the guest's disk has failed; and, when it is time to look, does
+ * it go on?  The record's notice says so meanwhile. */
+void stall_begin(struct owner *o, bool no_space);
+void stall_look(struct owner *o);
+void stall_end(struct owner *o); /* it waits no more */
 
 /* run/guest_memory.c */
 void guest_watch_memory(struct owner *o);

@@ -37,6 +37,11 @@ long long session_ends(const struct session *s)
 		       s->ends;
 }
 
+bool session_stands_still(const struct session *s)
+{
+	return text_starts(s->notice, SESSION_STANDS_STILL);
+}
+
 bool session_is_ending(const struct session *s)
 {
 	return !session_is_final(s) && s->warn_boot_ms &&

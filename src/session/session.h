@@ -137,6 +137,10 @@ bool session_user_ok(const char *user);
  */
 long long session_ends(const struct session *s);
 
+/* How the notice begins of a machine that waits for its disk. */
+#define SESSION_STANDS_STILL "The machine stands still"
+bool session_stands_still(const struct session *s);
+
 /* True if it lives and the time for the warning has come. */
 bool session_is_ending(const struct session *s);
 

@@ -142,6 +142,8 @@ void store_show_dead(struct session *s)
 
 	clock_boot_id(boot_id);
 	s->state = SESSION_FAILED;
+	if (session_stands_still(s))
+		s->notice[0] = '\0';
 	snprintf(s->reason, sizeof(s->reason), "%s",
 		 strcmp(boot_id, s->boot_id) == 0 ?
 			 "The process that looked after this machine has died." :

@@ -109,9 +109,10 @@ static json_t *view_value(const struct visit *v, const struct session *s,
 	bool running = s->state == SESSION_RUNNING;
 
 	return json_pack(
-		"{ss? ss ss ss sb sb sb sb sb so so so so so so sb sb sb so so "
+		"{ss? sb ss ss ss sb sb sb sb sb so so so so so so sb sb sb so so "
 		"so so so}",
 		"notice", s->notice[0] ? s->notice : NULL,
+		"stands_still", (int)session_stands_still(s),
 		"machine_title", view_machine_title(s),
 		"state_title", view_state_title(s),
 		"state_text", view_state_text(s),

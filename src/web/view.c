@@ -140,7 +140,7 @@ static const char *step_detail(const struct session *s, int step)
 	bool lonely = strcmp(s->network, "failed") == 0 ||
 		      strcmp(s->network, "none") == 0;
 
-	if (step == STEP_SCRIPT && s->notice[0])
+	if (step == STEP_SCRIPT && s->notice[0] && !session_stands_still(s))
 		return s->notice;
 	if (step != STEP_QEMU || steps_done(s) <= STEP_QEMU)
 		return NULL;

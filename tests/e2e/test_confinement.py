@@ -1,13 +1,14 @@
 """What a QEMU that a guest has taken over still has, and what a guest can use
 up (rows SR24, SR26, SR27, RR11, P21, P27)."""
 
+import contextlib
 import os
 import pathlib
 import re
 import subprocess
 import unittest
 
-from harness import SERVICE_USER, TINY, Site, Vnc, eventually
+from harness import CGI, SERVICE_USER, TINY, Site, Vnc, eventually
 from probe_case import Serial
 
 MEGABYTE = 1 << 20
@@ -163,6 +164,42 @@ class WhatAGuestCanUseUp(unittest.TestCase):
                 vnc.screen()
             site.end(name)
             self.assertEqual(site.overlays(name), [])
+
+    def test_a_guest_that_found_the_host_full_goes_on_when_there_is_room(self):
+        """SR26, RR7: it says so as long as it stands still, and nothing that
+        it wrote is lost."""
+        with Site({"qemu_exec_options": OPTIONS, "snapshot_alloc_disk": "0.1"},
+                  machines=[TINY]) as site:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m,mode=700,uid="
+                            f"{SERVICE_USER.pw_uid}", "full", site.snapshots_dir], check=True)
+            try:
+                self.fill_and_empty(site)
+            finally:
+                site.stop_all()
+                subprocess.run(["umount", "-l", site.snapshots_dir], check=True)
+
+    def fill_and_empty(self, site):
+        name = site.running()["name"]
+        shell = Serial(site.session_dir(name) / "vm/serial")
+        self.addCleanup(shell.close)
+        shell.run("until [ -b /dev/vda ]; do usleep 50000; done")
+        filler = site.snapshots_dir / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as f:
+            while True:
+                f.write(b"x" * MEGABYTE)
+        shell.send("dd if=/dev/zero of=/dev/vda bs=1M count=20 conv=fsync 2>&1; echo wri''tten")
+        eventually(lambda: site.session(name)["notice"], 30, "the notice")
+        self.assertIn("no room left on the server's disk", site.session(name)["notice"])
+        self.assertEqual(site.session(name)["state"], "running")
+        self.assertIn("no room left", site.get(f"{CGI}?session={name}", accept="html").text)
+        filler.unlink()
+        self.assertIn("20+0 records out", shell.until("written"))
+        eventually(lambda: not site.session(name)["notice"], 60, "the end of the notice")
+        log = (site.store / "log").read_text()
+        self.assertEqual(log.count("event=disk-error"), 1, log)
+        self.assertEqual(log.count("event=disk-again"), 1, log)
+        site.end(name)
+        self.assertIsNone(site.session(name)["notice"])
 
 
 if __name__ == "__main__":
