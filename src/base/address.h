@@ -6,6 +6,7 @@
 #define QWD_BASE_ADDRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/macros.h"
 
@@ -25,7 +26,14 @@ enum { ADDRESS_SIZE = 129 }; /* 128 bytes and a NUL */
 MUST_CHECK bool address_read(const char *text, char ret[ADDRESS_SIZE]);
 
 /* True if `text` is labels of 1 to 63 letters, digits and inner '-', divided
- * by dots, and no address of a host (RFC 1123). */
+ * by dots, at most 253 bytes in all, and no address of a host (RFC 1123). */
 bool address_domain_ok(const char *text);
+
+/* The same, or an IPv4 address. */
+bool address_host_ok(const char *text);
+
+/* True if the `len` bytes of `text` before its '@' are 1 to 64 letters, digits
+ * and bytes in `also`, which single dots divide and '-' does not begin. */
+bool address_local_ok(const char *text, size_t len, const char *also);
 
 #endif

@@ -3,13 +3,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/address.h"
 #include "base/text.h"
 #include "sys/random.h"
 
 enum {
-	LOCAL_MAX = 64,
-	DOMAIN_MAX = 253,
-	LABEL_MAX = 63,
 	ADDRESS_MAX = 254,
 	LINE_MAX_BYTES = 76, /* RFC 2047, 2: of a line with encoded words */
 	/* "=?UTF-8?B?" and "?=" around 60 characters of base64; with
@@ -18,57 +16,13 @@ enum {
 	FIRST_WORD_BYTES = 39,
 };
 
-#define ALNUM                                                                  \
-	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-
-bool mail_domain_ok(const char *text)
-{
-	if (strlen(text) > DOMAIN_MAX)
-		return false;
-	for (;;) {
-		size_t len = strspn(text, ALNUM "-");
-
-		if (len == 0 || len > LABEL_MAX || text[0] == '-' ||
-		    text[len - 1] == '-')
-			return false;
-		text += len;
-		if (*text == '\0')
-			return true;
-		if (*text++ != '.')
-			return false;
-	}
-}
-
-static bool local_ok(const char *text, size_t len)
-{
-	if (len == 0 || len > LOCAL_MAX || *text == '-')
-		return false;
-	for (;;) {
-		size_t atom = strspn(text, ALNUM "#$&'*+-=?^_{}~");
-
-		if (atom == 0)
-			return false;
-		if (atom == len)
-			return true;
-		if (text[atom] != '.')
-			return false;
-		text += atom + 1;
-		len -= atom + 1;
-	}
-}
-
 bool mail_address_ok(const char *text)
 {
 	const char *at = strchr(text, '@');
-	const char *last;
 
-	if (!at || strlen(text) > ADDRESS_MAX ||
-	    !local_ok(text, (size_t)(at - text)) || !mail_domain_ok(at + 1))
-		return false;
-	/* The last label of a name is not all digits. */
-	last = strrchr(at, '.');
-	last = last ? last + 1 : at + 1;
-	return last[strspn(last, "0123456789")] != '\0';
+	return at && strlen(text) <= ADDRESS_MAX &&
+	       address_local_ok(text, (size_t)(at - text), "#$&'*+-=?^_{}~") &&
+	       address_domain_ok(at + 1);
 }
 
 bool mail_body_ok(const char *text)

@@ -10,16 +10,10 @@
 #include "base/err.h"
 
 /*
- * True if `text` is a name of letters, digits and '-' in labels of 1 to 63
- * bytes (RFC 1123), at most 253 bytes in all, or an IPv4 address.
- */
-bool mail_domain_ok(const char *text);
-
-/*
  * True if `text` is exactly one address, LOCAL@DOMAIN (RFC 5321), at most 254
  * bytes: a local part of 1 to 64 ASCII letters, digits and "#$&'*+-=?^_{}~",
- * which '.' divides and '-' does not begin; a domain as above that is no
- * address of a host.  No quotes, no comment, no display name, and none of
+ * which '.' divides and '-' does not begin; a domain as address_domain_ok()
+ * has it.  No quotes, no comment, no display name, and none of
  * "%!/|`", with which old mail servers route and run programs.
  */
 bool mail_address_ok(const char *text);

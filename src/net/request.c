@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/text.h"
 #include "net/ldap_filter.h"
 #include "net/mail_text.h"
@@ -181,7 +182,7 @@ static bool is_host(const char *host)
 
 	if (strchr(host, ':'))
 		return inet_pton(AF_INET6, host, &ignored) == 1;
-	return mail_domain_ok(host);
+	return address_host_ok(host);
 }
 
 static bool is_attribute(const char *name)
