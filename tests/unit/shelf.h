@@ -37,6 +37,7 @@ int shelf_close(void **state);
 /* The same with the scratch directory around it. */
 int shelf_make(void **state);
 int shelf_remove(void **state);
+#define SHELF_STORE "shelf0/store" /* dir_cfg then, below scratch_path */
 
 /* A session of ann's that has just started. */
 struct session shelf_session(const char *name, enum session_state state);

@@ -15,40 +15,17 @@
 #include "farm/peer.h"
 #include "farm/perl.h"
 #include "net/farm.h"
-#include "scratch.h"
+#include "shelf.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/json.h"
-
-static struct config config;
-static struct store store = STORE_INIT;
-
-static int open_store(void **state)
-{
-	struct err e = ERR_INIT;
-	char path[4200];
-
-	if (scratch_make(state) < 0 || config_init(&config, &e) < 0)
-		return -1;
-	snprintf(path, sizeof(path), "%s/cfg", scratch_path);
-	if (config_set(&config, "dir_cfg", path, &e) < 0)
-		return -1;
-	return store_open(&config, &store, &e);
-}
-
-static int close_store(void **state)
-{
-	store_release(&store);
-	config_release(&config);
-	return scratch_remove(state);
-}
 
 static int no_farm(void **state)
 {
 	struct err e = ERR_INIT;
 
 	(void)state;
-	return file_remove_tree(store.dir, "farm", &e);
+	return file_remove_tree(shelf.dir, "farm", &e);
 }
 
 /* ---- The list ---- */
@@ -150,11 +127,11 @@ static void the_id_stays_and_is_random(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(peer_id(&store, one, &e), 0);
-	assert_int_equal(peer_id(&store, two, &e), 0);
+	assert_int_equal(peer_id(&shelf, one, &e), 0);
+	assert_int_equal(peer_id(&shelf, two, &e), 0);
 	assert_string_equal(one, two);
 	assert_int_equal(no_farm(NULL), 0);
-	assert_int_equal(peer_id(&store, two, &e), 0);
+	assert_int_equal(peer_id(&shelf, two, &e), 0);
 	assert_string_not_equal(one, two);
 }
 
@@ -164,33 +141,34 @@ static void a_server_is_skipped_until_it_answers(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_false(peer_is_skipped(&store, "https://a", reason));
-	assert_int_equal(peer_skip(&store, "https://a", "timeout", 60, &e), 0);
-	assert_int_equal(peer_skip(&store, "https://b", "tls", 60, &e), 0);
-	assert_true(peer_is_skipped(&store, "https://a", reason));
+	assert_false(peer_is_skipped(&shelf, "https://a", reason));
+	assert_int_equal(peer_skip(&shelf, "https://a", "timeout", 60, &e), 0);
+	assert_int_equal(peer_skip(&shelf, "https://b", "tls", 60, &e), 0);
+	assert_true(peer_is_skipped(&shelf, "https://a", reason));
 	assert_string_equal(reason, "timeout");
-	assert_int_equal(peer_skip(&store, "https://a", "", 0, &e), 0);
-	assert_false(peer_is_skipped(&store, "https://a", reason));
-	assert_true(peer_is_skipped(&store, "https://b", reason));
+	assert_int_equal(peer_skip(&shelf, "https://a", "", 0, &e), 0);
+	assert_false(peer_is_skipped(&shelf, "https://a", reason));
+	assert_true(peer_is_skipped(&shelf, "https://b", reason));
 }
 
 static void a_list_of_those_to_skip_that_is_damaged_skips_nobody(void **state)
 {
-	static const char *const texts[] = { "", "{", "{\"boot_id\": 7}", "[]" };
+	static const char *const texts[] = { "", "{", "{\"boot_id\": 7}",
+					     "[]" };
 	char reason[PEER_REASON_SIZE];
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(peer_skip(&store, "https://a", "tls", 60, &e), 0);
+	assert_int_equal(peer_skip(&shelf, "https://a", "tls", 60, &e), 0);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		assert_int_equal(file_replace(store.dir, "farm/skip", texts[i],
+		assert_int_equal(file_replace(shelf.dir, "farm/skip", texts[i],
 					      strlen(texts[i]), 0600, false,
 					      &e),
 				 0);
-		assert_false(peer_is_skipped(&store, "https://a", reason));
-		assert_int_equal(peer_skip(&store, "https://a", "tls", 60, &e),
+		assert_false(peer_is_skipped(&shelf, "https://a", reason));
+		assert_int_equal(peer_skip(&shelf, "https://a", "tls", 60, &e),
 				 0);
-		assert_true(peer_is_skipped(&store, "https://a", reason));
+		assert_true(peer_is_skipped(&shelf, "https://a", reason));
 	}
 }
 
@@ -305,11 +283,13 @@ static void a_list_is_cut(void **state)
 
 static void a_request_for_servers_is_read_strictly(void **state)
 {
-	static const char good[] =
-		"{\"calls\": [{\"url\": \"https://a/\", \"body\": \"x=1\", "
-		"\"accept\": \"application/json\"}], \"http\": false, "
-		"\"fresh\": false, \"ca_file\": null, \"max\": 1000, \"connect_ms\": 1000, "
-		"\"timeout_ms\": 2000}";
+	static const char good[] = "{\"calls\": [{\"url\": \"https://a/\", "
+				   "\"body\": \"x=1\", "
+				   "\"accept\": \"application/json\"}], "
+				   "\"http\": false, "
+				   "\"fresh\": false, \"ca_file\": null, "
+				   "\"max\": 1000, \"connect_ms\": 1000, "
+				   "\"timeout_ms\": 2000}";
 	static const struct {
 		const char *key;
 		const char *value;
@@ -472,5 +452,5 @@ int main(void)
 			perl_servers_get_passwords_by_https_and_by_leave),
 	};
 
-	return cmocka_run_group_tests(tests, open_store, close_store);
+	return cmocka_run_group_tests(tests, shelf_make, shelf_remove);
 }

@@ -13,32 +13,10 @@
 #include "aged.h"
 #include "auth/login.h"
 #include "scratch.h"
+#include "shelf.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/json.h"
-
-static struct config config;
-static struct store store = STORE_INIT;
-
-static int open_store(void **state)
-{
-	struct err e = ERR_INIT;
-	char path[4200];
-
-	if (scratch_make(state) < 0 || config_init(&config, &e) < 0)
-		return -1;
-	snprintf(path, sizeof(path), "%s/cfg", scratch_path);
-	if (config_set(&config, "dir_cfg", path, &e) < 0)
-		return -1;
-	return store_open(&config, &store, &e);
-}
-
-static int close_store(void **state)
-{
-	store_release(&store);
-	config_release(&config);
-	return scratch_remove(state);
-}
 
 static int start(const char *user, char ret_cookie[LOGIN_COOKIE_SIZE],
 		 struct err *e)
@@ -48,7 +26,7 @@ static int start(const char *user, char ret_cookie[LOGIN_COOKIE_SIZE],
 	snprintf(who.user, sizeof(who.user), "%s", user);
 	access_add_group(&who, "staff");
 	access_add_group(&who, "beam line 7");
-	return login_start(&store, &who, ret_cookie, e);
+	return login_start(&shelf, &who, ret_cookie, e);
 }
 
 /* Path of the one login there is, below scratch_path. */
@@ -59,13 +37,13 @@ static void only_login(char *ret, size_t size)
 	char path[4200];
 	int count = 0;
 
-	snprintf(path, sizeof(path), "%s/cfg/logins", scratch_path);
+	snprintf(path, sizeof(path), "%s/" SHELF_STORE "/logins", scratch_path);
 	dir = opendir(path);
 	assert_non_null(dir);
 	while ((entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(ret, size, "cfg/logins/%s", entry->d_name);
+		snprintf(ret, size, SHELF_STORE "/logins/%s", entry->d_name);
 		count++;
 	}
 	closedir(dir);
@@ -77,7 +55,7 @@ static void check_unknown(const char *cookie)
 	struct identity who = { .user = "untouched" };
 	struct err e = ERR_INIT;
 
-	assert_int_equal(login_find(&store, cookie, &who, &e), -1);
+	assert_int_equal(login_find(&shelf, cookie, &who, &e), -1);
 	assert_int_equal(e.code, ERR_LOGIN);
 	assert_string_equal(who.user, "untouched");
 }
@@ -91,15 +69,15 @@ static void a_login_is_found_by_its_cookie_until_it_ends(void **state)
 	(void)state;
 	assert_int_equal(start("ann@lab.example", cookie, &e), 0);
 	assert_int_equal(strlen(cookie), LOGIN_COOKIE_SIZE - 1);
-	assert_int_equal(login_find(&store, cookie, &who, &e), 0);
+	assert_int_equal(login_find(&shelf, cookie, &who, &e), 0);
 	assert_string_equal(who.user, "ann@lab.example");
 	assert_string_equal(who.mail, "ann@lab.example");
 	assert_string_equal(who.method, "ldap");
 	assert_string_equal(who.groups, "staff\nbeam line 7\n");
 	assert_false(who.admin);
-	assert_int_equal(login_end(&store, cookie, &e), 0);
+	assert_int_equal(login_end(&shelf, cookie, &e), 0);
 	check_unknown(cookie);
-	assert_int_equal(login_end(&store, cookie, &e), 0);
+	assert_int_equal(login_end(&shelf, cookie, &e), 0);
 }
 
 static void two_logins_have_two_cookies(void **state)
@@ -112,9 +90,9 @@ static void two_logins_have_two_cookies(void **state)
 	assert_int_equal(start("ann", one, &e), 0);
 	assert_int_equal(start("ann", two, &e), 0);
 	assert_string_not_equal(one, two);
-	assert_int_equal(login_end(&store, one, &e), 0);
+	assert_int_equal(login_end(&shelf, one, &e), 0);
 	check_unknown(one);
-	assert_int_equal(login_end(&store, two, &e), 0);
+	assert_int_equal(login_end(&shelf, two, &e), 0);
 }
 
 static void what_is_no_cookie_of_ours_is_not_looked_for(void **state)
@@ -150,7 +128,7 @@ static void the_store_keeps_no_cookie_and_nobody_else_reads_it(void **state)
 	assert_int_equal(file_read(scratch_fd, file, false, &text, &e), 0);
 	assert_non_null(strstr(buf_str(&text), "\"ann\""));
 	assert_null(strstr(buf_str(&text), cookie));
-	assert_int_equal(login_end(&store, cookie, &e), 0);
+	assert_int_equal(login_end(&shelf, cookie, &e), 0);
 }
 
 #define WHO(version, user)                                             \
@@ -215,11 +193,11 @@ static void a_damaged_or_expired_login_is_none_and_is_purged(void **state)
 		assert_int_equal(start("ann", cookie, &e), 0);
 		only_login(file, sizeof(file));
 		scratch_puts(file, good);
-		assert_int_equal(login_find(&store, cookie, &who, &e), 0);
+		assert_int_equal(login_find(&shelf, cookie, &who, &e), 0);
 		fill_in(texts[i], text, sizeof(text));
 		scratch_puts(file, text);
 		check_unknown(cookie);
-		assert_int_equal(login_purge(&store, &removed, &e), 0);
+		assert_int_equal(login_purge(&shelf, &removed, &e), 0);
 		assert_int_equal(removed, 1);
 		assert_int_not_equal(faccessat(scratch_fd, file, F_OK, 0), 0);
 	}
@@ -235,19 +213,20 @@ static void a_valid_login_survives_the_purge(void **state)
 	(void)state;
 	assert_int_equal(start("ann", cookie, &e), 0);
 	/* Somebody writes a login at this moment. */
-	scratch_puts("cfg/logins/new.tmp", "{");
-	assert_int_equal(login_purge(&store, &removed, &e), 0);
+	scratch_puts(SHELF_STORE "/logins/new.tmp", "{");
+	assert_int_equal(login_purge(&shelf, &removed, &e), 0);
 	assert_int_equal(removed, 0);
-	assert_int_equal(login_find(&store, cookie, &who, &e), 0);
-	assert_int_equal(login_end(&store, cookie, &e), 0);
-	assert_int_equal(unlinkat(scratch_fd, "cfg/logins/new.tmp", 0), 0);
+	assert_int_equal(login_find(&shelf, cookie, &who, &e), 0);
+	assert_int_equal(login_end(&shelf, cookie, &e), 0);
+	assert_int_equal(unlinkat(scratch_fd, SHELF_STORE "/logins/new.tmp", 0),
+			 0);
 }
 
 static void set(const char *name, const char *value)
 {
 	struct err e = ERR_INIT;
 
-	if (config_set(&config, name, value, &e) < 0)
+	if (config_set(&shelf_config, name, value, &e) < 0)
 		fail_msg("%s", e.msg);
 }
 
@@ -279,7 +258,7 @@ static void a_login_has_the_lifetime_that_the_site_gives(void **state)
 	set("login_lifetime", "43200");
 	assert_in_range(told("expires_boot_ms"), before + 60000,
 			clock_boot_ms() + 60000);
-	assert_int_equal(login_end(&store, cookie, &e), 0);
+	assert_int_equal(login_end(&shelf, cookie, &e), 0);
 }
 
 static void a_login_that_was_not_checked_is_none_once_logins_are(void **state)
@@ -291,20 +270,20 @@ static void a_login_that_was_not_checked_is_none_once_logins_are(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(login_start(&store, &said, unchecked, &e), 0);
+	assert_int_equal(login_start(&shelf, &said, unchecked, &e), 0);
 	assert_int_equal(start("ann", checked, &e), 0);
-	assert_int_equal(login_find(&store, unchecked, &who, &e), 0);
+	assert_int_equal(login_find(&shelf, unchecked, &who, &e), 0);
 	set("check_user_remote", "yes");
 	set("user_admin", "root,@staff");
 	check_unknown(unchecked);
-	assert_int_equal(login_find(&store, checked, &who, &e), 0);
+	assert_int_equal(login_find(&shelf, checked, &who, &e), 0);
 	assert_true(who.admin);
 	set("login_lifetime", "60");
 	check_unknown(checked); /* it would be good for longer */
 	set("login_lifetime", "43200");
 	set("check_user_remote", "no");
-	assert_int_equal(login_end(&store, checked, &e), 0);
-	assert_int_equal(login_end(&store, unchecked, &e), 0);
+	assert_int_equal(login_end(&shelf, checked, &e), 0);
+	assert_int_equal(login_end(&shelf, unchecked, &e), 0);
 }
 
 static long long boot_s(void)
@@ -348,32 +327,32 @@ static void a_login_that_is_not_used_ends_and_use_seldom_writes(void **state)
 	assert_in_range(last_use(file).tv_sec, boot_s() - 60, boot_s());
 	/* Used a moment ago: nothing is written. */
 	before = last_use(file);
-	assert_int_equal(login_use(&store, cookie, &e), 0);
+	assert_int_equal(login_use(&shelf, cookie, &e), 0);
 	after = last_use(file);
 	assert_memory_equal(&before, &after, sizeof(before));
 	/* Looking is no use; a use counts from now on. */
 	make_older(file, 1790);
-	assert_int_equal(login_find(&store, cookie, &who, &e), 0);
+	assert_int_equal(login_find(&shelf, cookie, &who, &e), 0);
 	assert_true(boot_s() - last_use(file).tv_sec >= 1790);
-	assert_int_equal(login_use(&store, cookie, &e), 0);
+	assert_int_equal(login_use(&shelf, cookie, &e), 0);
 	assert_true(boot_s() - last_use(file).tv_sec < 1790);
 	/* It has only just been made, and bears the wall's time. */
 	make_older(file, boot_s() - clock_wall());
-	assert_int_equal(login_find(&store, cookie, &who, &e), 0);
-	assert_int_equal(login_use(&store, cookie, &e), 0);
+	assert_int_equal(login_find(&shelf, cookie, &who, &e), 0);
+	assert_int_equal(login_use(&shelf, cookie, &e), 0);
 	assert_true(last_use(file).tv_sec <= boot_s());
 	set("login_idle", "100");
 	make_older(file, 30);
-	assert_int_equal(login_use(&store, cookie, &e), 0);
+	assert_int_equal(login_use(&shelf, cookie, &e), 0);
 	assert_true(boot_s() - last_use(file).tv_sec < 30);
 	make_older(file, 100);
 	check_unknown(cookie);
 	set("login_idle", "1800");
 	make_older(file, 1800);
 	check_unknown(cookie);
-	assert_int_equal(login_purge(&store, &removed, &e), 0);
+	assert_int_equal(login_purge(&shelf, &removed, &e), 0);
 	assert_int_equal(removed, 1);
-	assert_int_equal(login_use(&store, cookie, &e), 0); /* it has ended */
+	assert_int_equal(login_use(&shelf, cookie, &e), 0); /* it has ended */
 }
 
 /* Whoever may be anybody would fill the disk with logins. */
@@ -385,9 +364,9 @@ static void there_is_a_limit_of_logins(void **state)
 	char path[64];
 
 	(void)state;
-	assert_int_equal(login_purge(&store, &removed, &e), 0);
+	assert_int_equal(login_purge(&shelf, &removed, &e), 0);
 	for (int i = 0; i < LOGIN_MAX - 1; i++) {
-		snprintf(path, sizeof(path), "cfg/logins/%d", i);
+		snprintf(path, sizeof(path), SHELF_STORE "/logins/%d", i);
 		assert_int_equal(mknodat(scratch_fd, path, S_IFREG | 0600, 0),
 				 0);
 	}
@@ -398,7 +377,7 @@ static void there_is_a_limit_of_logins(void **state)
 	assert_int_equal(e.code, ERR_BUSY);
 	assert_true(e.retry_after > 0);
 	assert_string_equal(cookie, "untouched");
-	assert_int_equal(login_purge(&store, &removed, &e), 0);
+	assert_int_equal(login_purge(&shelf, &removed, &e), 0);
 	assert_int_equal(removed, LOGIN_MAX - 1);
 	if (start("ann", cookie, &e) < 0)
 		fail_msg("%s", e.msg);
@@ -411,10 +390,12 @@ static void a_folder_of_logins_that_others_may_enter_is_refused(void **state)
 	struct identity who;
 
 	(void)state;
-	assert_int_equal(fchmodat(scratch_fd, "cfg/logins", 0755, 0), 0);
-	assert_int_equal(login_find(&store, cookie, &who, &e), -1);
+	assert_int_equal(fchmodat(scratch_fd, SHELF_STORE "/logins", 0755, 0),
+			 0);
+	assert_int_equal(login_find(&shelf, cookie, &who, &e), -1);
 	assert_int_equal(e.code, ERR_DAMAGED);
-	assert_int_equal(fchmodat(scratch_fd, "cfg/logins", 0700, 0), 0);
+	assert_int_equal(fchmodat(scratch_fd, SHELF_STORE "/logins", 0700, 0),
+			 0);
 }
 
 int main(void)
@@ -439,5 +420,5 @@ int main(void)
 	};
 
 	aged_s = 86400;
-	return cmocka_run_group_tests(tests, open_store, close_store);
+	return cmocka_run_group_tests(tests, shelf_make, shelf_remove);
 }

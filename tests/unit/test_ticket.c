@@ -15,33 +15,11 @@
 #include "auth/ticket_file.h"
 #include "base/text.h"
 #include "scratch.h"
+#include "shelf.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 
 enum { LIFETIME_S = 900, CONSUMERS = 50 };
-
-static struct config config;
-static struct store store = STORE_INIT;
-
-static int open_store(void **state)
-{
-	struct err e = ERR_INIT;
-	char path[4200];
-
-	if (scratch_make(state) < 0 || config_init(&config, &e) < 0)
-		return -1;
-	snprintf(path, sizeof(path), "%s/cfg", scratch_path);
-	if (config_set(&config, "dir_cfg", path, &e) < 0)
-		return -1;
-	return store_open(&config, &store, &e);
-}
-
-static int close_store(void **state)
-{
-	store_release(&store);
-	config_release(&config);
-	return scratch_remove(state);
-}
 
 /* Each test begins without tickets. */
 static int no_tickets(void **state)
@@ -49,7 +27,7 @@ static int no_tickets(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	return file_remove_tree(store.dir, "tickets", &e);
+	return file_remove_tree(shelf.dir, "tickets", &e);
 }
 
 static void make(const char *user, const char *remote, char *token)
@@ -59,7 +37,7 @@ static void make(const char *user, const char *remote, char *token)
 	struct err e = ERR_INIT;
 
 	snprintf(t.user, sizeof(t.user), "%s", user);
-	if (ticket_make(&store, &t, remote, LIFETIME_S, token, &e) < 0)
+	if (ticket_make(&shelf, &t, remote, LIFETIME_S, token, &e) < 0)
 		fail_msg("%s", e.msg);
 }
 
@@ -71,7 +49,7 @@ static void check_limit(const char *user, const char *remote,
 	struct err e = ERR_INIT;
 
 	snprintf(t.user, sizeof(t.user), "%s", user);
-	assert_int_equal(ticket_make(&store, &t, remote, LIFETIME_S, token, &e),
+	assert_int_equal(ticket_make(&shelf, &t, remote, LIFETIME_S, token, &e),
 			 -1);
 	assert_int_equal(e.code, code);
 	assert_true(e.retry_after > 0);
@@ -83,10 +61,10 @@ static void check_none(const char *token)
 	AUTO_TICKET struct ticket t = TICKET_INIT;
 	struct err e = ERR_INIT;
 
-	assert_int_equal(ticket_look(&store, token, &t, &e), -1);
+	assert_int_equal(ticket_look(&shelf, token, &t, &e), -1);
 	assert_int_equal(e.code, ERR_NOT_FOUND);
 	e = (struct err)ERR_INIT;
-	assert_int_equal(ticket_use(&store, token, &t, &e), -1);
+	assert_int_equal(ticket_use(&shelf, token, &t, &e), -1);
 	assert_int_equal(e.code, ERR_NOT_FOUND);
 	assert_null(t.order);
 }
@@ -98,7 +76,8 @@ static size_t count_files(void)
 	size_t count = 0;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "%s/cfg/tickets", scratch_path);
+	snprintf(path, sizeof(path), "%s/" SHELF_STORE "/tickets",
+		 scratch_path);
 	dir = opendir(path);
 	assert_non_null(dir);
 	while ((entry = readdir(dir)) != NULL)
@@ -116,7 +95,7 @@ static void change(const char *token, void (*how)(struct ticket_file *f))
 	struct ticket_name name;
 	struct err e = ERR_INIT;
 
-	dir = ticket_folder(&store, &e);
+	dir = ticket_folder(&shelf, &e);
 	assert_true(dir >= 0);
 	assert_true(ticket_name_of(token, &name));
 	assert_int_equal(ticket_file_read(dir, name.text, &f, &e), 0);
@@ -137,7 +116,7 @@ static void a_ticket_is_used_once_and_looked_at_any_number_of_times(void **state
 		int (*read)(const struct store *, const char *, struct ticket *,
 			    struct err *) = i < 5 ? ticket_look : ticket_use;
 
-		assert_int_equal(read(&store, token, &t, &e), 0);
+		assert_int_equal(read(&shelf, token, &t, &e), 0);
 		assert_string_equal(t.user, "ann@lab.example");
 		assert_string_equal(t.order, "machine=a.img&cpu=2");
 		assert_int_equal(t.purpose, TICKET_CREATE);
@@ -155,11 +134,11 @@ static void a_used_ticket_says_so_and_an_unknown_one_does_not(void **state)
 
 	(void)state;
 	make("ann@lab.example", "192.0.2.1", token);
-	assert_int_equal(ticket_use(&store, token, &t, &e), 0);
-	assert_int_equal(ticket_look(&store, token, &again, &e), -1);
+	assert_int_equal(ticket_use(&shelf, token, &t, &e), 0);
+	assert_int_equal(ticket_look(&shelf, token, &again, &e), -1);
 	assert_non_null(strstr(e.msg, "used already"));
 	assert_null(strstr(e.msg, token));
-	assert_int_equal(ticket_look(&store, "abcdefghijklmnopqrstuvwxyz234567",
+	assert_int_equal(ticket_look(&shelf, "abcdefghijklmnopqrstuvwxyz234567",
 				     &again, &e),
 			 -1);
 	assert_non_null(strstr(e.msg, "does not work any more"));
@@ -170,9 +149,9 @@ static void *consume(void *token)
 	AUTO_TICKET struct ticket t = TICKET_INIT;
 	struct err e = ERR_INIT;
 
-	if (ticket_use(&store, token, &t, &e) == 0)
+	if (ticket_use(&shelf, token, &t, &e) == 0)
 		return token;
-	return e.code == ERR_NOT_FOUND ? NULL : &store;
+	return e.code == ERR_NOT_FOUND ? NULL : &shelf;
 }
 
 static void of_fifty_at_the_same_time_one_gets_it(void **state)
@@ -193,7 +172,7 @@ static void of_fifty_at_the_same_time_one_gets_it(void **state)
 			void *result;
 
 			assert_int_equal(pthread_join(threads[i], &result), 0);
-			assert_ptr_not_equal(result, &store);
+			assert_ptr_not_equal(result, &shelf);
 			won += result != NULL;
 		}
 		assert_int_equal(won, 1);
@@ -229,7 +208,7 @@ static void the_store_keeps_no_token_and_nobody_else_reads_it(void **state)
 	make("ann@lab.example", "192.0.2.1", token);
 	assert_true(ticket_name_of(token, &name));
 	assert_null(strstr(name.text, token));
-	snprintf(path, sizeof(path), "cfg/tickets/%s", name.text);
+	snprintf(path, sizeof(path), SHELF_STORE "/tickets/%s", name.text);
 	assert_int_equal(fstatat(scratch_fd, path, &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(file_read(scratch_fd, path, false, &text, &e), 0);
@@ -278,7 +257,7 @@ static void a_ticket_ends_by_this_boots_clock(void **state)
 	assert_int_equal(no_tickets(state), 0);
 	make("ann@lab.example", "192.0.2.1", token);
 	change(token, set_the_clock_back);
-	assert_int_equal(ticket_use(&store, token, &t, &e), 0);
+	assert_int_equal(ticket_use(&shelf, token, &t, &e), 0);
 	/* People are told what is left of it. */
 	assert_in_range(t.expires, clock_wall() + LIFETIME_S - 60,
 			clock_wall() + LIFETIME_S);
@@ -299,11 +278,11 @@ static void an_address_has_three_at_a_time(void **state)
 	assert_int_equal(no_tickets(state), 0);
 	for (int i = 0; i < TICKET_USER_MAX; i++)
 		make("ann@lab.example", "192.0.2.1", token);
-	assert_int_equal(ticket_use(&store, token, &t, &e), 0);
+	assert_int_equal(ticket_use(&shelf, token, &t, &e), 0);
 	make("ann@lab.example", "192.0.2.1", token);
 	check_limit("ann@lab.example", "192.0.2.2", ERR_THROTTLED);
-	assert_int_equal(ticket_drop(&store, token, &e), 0);
-	assert_int_equal(ticket_drop(&store, token, &e), 0);
+	assert_int_equal(ticket_drop(&shelf, token, &e), 0);
+	assert_int_equal(ticket_drop(&shelf, token, &e), 0);
 	make("ann@lab.example", "192.0.2.1", token);
 	check_limit("ann@lab.example", "192.0.2.2", ERR_THROTTLED);
 	change(token, expire);
@@ -329,7 +308,7 @@ static void one_who_asks_gets_twenty_in_a_quarter_of_an_hour(void **state)
 		snprintf(user, sizeof(user), "user%d@lab.example", i);
 		make(user, "192.0.2.1", token);
 		if (i % 2)
-			assert_int_equal(ticket_use(&store, token, &t, &e), 0);
+			assert_int_equal(ticket_use(&shelf, token, &t, &e), 0);
 	}
 	check_limit("ann@lab.example", "192.0.2.1", ERR_THROTTLED);
 	make("ann@lab.example", "192.0.2.10", token);
@@ -379,7 +358,7 @@ static void there_is_a_limit_for_all(void **state)
 	for (int i = 1; i < TICKET_MAX; i++) {
 		char file[64];
 
-		snprintf(file, sizeof(file), "cfg/tickets/%d", i);
+		snprintf(file, sizeof(file), SHELF_STORE "/tickets/%d", i);
 		scratch_puts(file, "damaged");
 	}
 	check_limit("ann@lab.example", "192.0.2.1", ERR_BUSY);
@@ -397,15 +376,15 @@ static void an_order_has_a_limit(void **state)
 	assert_non_null(t.order);
 	memset(t.order, '\x01', TICKET_ORDER_MAX + 1);
 	t.order[TICKET_ORDER_MAX + 1] = '\0';
-	assert_int_equal(ticket_make(&store, &t, "192.0.2.1", LIFETIME_S, token,
+	assert_int_equal(ticket_make(&shelf, &t, "192.0.2.1", LIFETIME_S, token,
 				     &e),
 			 -1);
 	assert_int_equal(e.code, ERR_TOO_LARGE);
 	t.order[TICKET_ORDER_MAX] = '\0';
-	assert_int_equal(ticket_make(&store, &t, "192.0.2.1", LIFETIME_S, token,
+	assert_int_equal(ticket_make(&shelf, &t, "192.0.2.1", LIFETIME_S, token,
 				     &e),
 			 0);
-	assert_int_equal(ticket_use(&store, token, &got, &e), 0);
+	assert_int_equal(ticket_use(&shelf, token, &got, &e), 0);
 	assert_string_equal(got.order, t.order);
 }
 
@@ -446,10 +425,11 @@ static void a_damaged_file_is_no_ticket_and_is_purged(void **state)
 		snprintf(text, sizeof(text), "%.*s%s%s",
 			 hole ? (int)(hole - texts[i]) : 400, texts[i],
 			 hole ? boot_id : "", hole ? hole + 2 : "");
-		snprintf(file, sizeof(file), "cfg/tickets/%s", name.text);
+		snprintf(file, sizeof(file), SHELF_STORE "/tickets/%s",
+			 name.text);
 		scratch_puts(file, text);
 		check_none(token);
-		assert_int_equal(ticket_purge(&store, &removed, &e), 0);
+		assert_int_equal(ticket_purge(&shelf, &removed, &e), 0);
 		assert_int_equal(removed, 1);
 		assert_int_equal(count_files(), 0);
 	}
@@ -467,17 +447,17 @@ static void the_purge_takes_what_neither_works_nor_counts(void **state)
 	(void)state;
 	make("ann@lab.example", "192.0.2.1", good);
 	make("bob@lab.example", "192.0.2.1", used);
-	assert_int_equal(ticket_use(&store, used, &t, &e), 0);
+	assert_int_equal(ticket_use(&shelf, used, &t, &e), 0);
 	make("eve@lab.example", "192.0.2.1", old);
 	change(old, expire);
 	/* Somebody writes one at this moment. */
-	scratch_puts("cfg/tickets/new.tmp", "{");
-	assert_int_equal(ticket_purge(&store, &removed, &e), 0);
+	scratch_puts(SHELF_STORE "/tickets/new.tmp", "{");
+	assert_int_equal(ticket_purge(&shelf, &removed, &e), 0);
 	assert_int_equal(removed, 1);
 	check_none(old);
 	assert_int_equal(count_files(), 3);
 	ticket_release(&t);
-	assert_int_equal(ticket_use(&store, good, &t, &e), 0);
+	assert_int_equal(ticket_use(&shelf, good, &t, &e), 0);
 }
 
 static void a_folder_that_others_may_enter_is_refused(void **state)
@@ -488,10 +468,12 @@ static void a_folder_that_others_may_enter_is_refused(void **state)
 
 	(void)state;
 	make("ann@lab.example", "192.0.2.1", token);
-	assert_int_equal(fchmodat(scratch_fd, "cfg/tickets", 0755, 0), 0);
-	assert_int_equal(ticket_use(&store, token, &t, &e), -1);
+	assert_int_equal(fchmodat(scratch_fd, SHELF_STORE "/tickets", 0755, 0),
+			 0);
+	assert_int_equal(ticket_use(&shelf, token, &t, &e), -1);
 	assert_int_equal(e.code, ERR_DAMAGED);
-	assert_int_equal(fchmodat(scratch_fd, "cfg/tickets", 0700, 0), 0);
+	assert_int_equal(fchmodat(scratch_fd, SHELF_STORE "/tickets", 0700, 0),
+			 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, no_tickets)
@@ -516,5 +498,5 @@ int main(void)
 		TEST(a_folder_that_others_may_enter_is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, open_store, close_store);
+	return cmocka_run_group_tests(tests, shelf_make, shelf_remove);
 }
