@@ -284,8 +284,7 @@ static void an_order_that_has_a_session_keeps_it(void **state)
 	assert_int_equal(heard_once(&shelf, &a, &e), 0);
 	assert_int_equal(heard_order_done(&shelf, &a, "svc-1", &e), 0);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(heard_order_settle(&shelf, &o, name, &e),
-				 0);
+		assert_int_equal(heard_order_settle(&shelf, &o, name, &e), 0);
 		assert_string_equal(name, "svc-1");
 	}
 	/* It is used all the same. */

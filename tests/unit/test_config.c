@@ -12,57 +12,17 @@
 
 #include "base/buf.h"
 #include "conf/options.h"
+#include "conf_text.h"
 #include "scratch.h"
-
-struct refusal {
-	const char *text;
-	const char *message; /* a part of it */
-};
-
-static char *in_scratch(const char *name)
-{
-	char *path = NULL;
-
-	assert_true(asprintf(&path, "%s/%s", scratch_path, name) > 0);
-	return path;
-}
-
-static void init(struct config *c)
-{
-	struct err e = ERR_INIT;
-
-	assert_int_equal(config_init(c, &e), 0);
-}
-
-/* Read config.conf of the scratch directory over the defaults. */
-static int read_text(struct config *c, const char *text, struct err *e)
-{
-	AUTO_FREE char *path = in_scratch("config.conf");
-
-	scratch_puts("config.conf", text);
-	init(c);
-	return config_read(c, path, true, e);
-}
-
-/* `e` is ERR_CONFIG about the scratch file, with this part. */
-static void check_message(const struct err *e, const char *file,
-			  const char *part)
-{
-	AUTO_FREE char *path = in_scratch(file);
-
-	assert_int_equal(e->code, ERR_CONFIG);
-	if (strncmp(e->msg, path, strlen(path)) != 0 || !strstr(e->msg, part))
-		fail_msg("'%s' does not say '%s%s'", e->msg, path, part);
-}
 
 static void a_missing_main_file_is_fine_unless_it_must_exist(void **state)
 {
-	AUTO_FREE char *path = in_scratch("nowhere.conf");
+	AUTO_FREE char *path = conf_text_path("nowhere.conf");
 	AUTO_CONFIG struct config c = { .file = NULL };
 	struct err e = ERR_INIT;
 
 	(void)state;
-	init(&c);
+	conf_text_init(&c);
 	assert_int_equal(config_read(&c, path, false, &e), 0);
 	assert_string_equal(c.file, "");
 	assert_int_equal(config_read(&c, path, true, &e), -1);
@@ -76,7 +36,7 @@ static void a_directory_as_main_file_is_refused(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	init(&c);
+	conf_text_init(&c);
 	assert_int_equal(config_read(&c, scratch_path, false, &e), -1);
 	assert_int_equal(e.code, ERR_CONFIG);
 	assert_true(strstr(e.msg, "is no regular file") != NULL);
@@ -84,7 +44,7 @@ static void a_directory_as_main_file_is_refused(void **state)
 
 static void fragments_are_read_in_byte_order_over_the_main_file(void **state)
 {
-	AUTO_FREE char *path = in_scratch("config.conf");
+	AUTO_FREE char *path = conf_text_path("config.conf");
 	AUTO_CONFIG struct config c = { .file = NULL };
 	struct err e = ERR_INIT;
 
@@ -95,7 +55,7 @@ static void fragments_are_read_in_byte_order_over_the_main_file(void **state)
 	scratch_puts("config.d/10-a.conf", "service_port = 2\noneshot = on\n");
 	scratch_puts("config.d/30-c.conf~", "service_port = 4\n");
 	scratch_puts("config.d/.hidden.conf", "service_port = 5\n");
-	init(&c);
+	conf_text_init(&c);
 	assert_int_equal(config_read(&c, path, true, &e), 0);
 	assert_int_equal(c.service_port, 3);
 	assert_int_equal(c.layout_level, 2);
@@ -103,7 +63,7 @@ static void fragments_are_read_in_byte_order_over_the_main_file(void **state)
 
 	scratch_puts("config.d/20-b.conf", "\nport = 3\n");
 	assert_int_equal(config_read(&c, path, true, &e), -1);
-	check_message(&e, "config.d/20-b.conf", ":2: port: there is no such");
+	conf_text_check(&e, "config.d/20-b.conf", ":2: port: there is no such");
 	assert_int_equal(unlinkat(scratch_fd, "config.d/20-b.conf", 0), 0);
 	assert_int_equal(unlinkat(scratch_fd, "config.d/10-a.conf", 0), 0);
 }
@@ -111,14 +71,14 @@ static void fragments_are_read_in_byte_order_over_the_main_file(void **state)
 static void finish_derives_what_is_empty(void **state)
 {
 	AUTO_CONFIG struct config c = { .file = NULL };
-	AUTO_FREE char *machines = in_scratch("machines.conf");
+	AUTO_FREE char *machines = conf_text_path("machines.conf");
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(read_text(&c,
-				   "dir_service = /srv/qwd\n"
-				   "dir_snapshots = /fast\n",
-				   &e),
+	assert_int_equal(conf_text_read(&c,
+					"dir_service = /srv/qwd\n"
+					"dir_snapshots = /fast\n",
+					&e),
 			 0);
 	assert_int_equal(config_finish(&c, &e), 0);
 	assert_string_equal(c.dir_machines, "/srv/qwd/machines");
@@ -133,7 +93,7 @@ static void finish_without_a_file_looks_beside_the_default_one(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	init(&c);
+	conf_text_init(&c);
 	assert_int_equal(config_finish(&c, &e), 0);
 	assert_string_equal(c.machines_conf,
 			    "/etc/qemu-web-desktop/machines.conf");
@@ -157,7 +117,7 @@ static void finish_refuses_directories_that_clash(void **state)
 		AUTO_CONFIG struct config c = { .file = NULL };
 		struct err e = ERR_INIT;
 
-		assert_int_equal(read_text(&c, table[i].text, &e), 0);
+		assert_int_equal(conf_text_read(&c, table[i].text, &e), 0);
 		assert_int_equal(config_finish(&c, &e), -1);
 		assert_int_equal(e.code, ERR_CONFIG);
 		assert_true(strstr(e.msg, table[i].message) != NULL);
@@ -170,10 +130,10 @@ static void a_neighbour_of_dir_html_is_not_below_it(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(read_text(&c,
-				   "dir_html = /srv/www\n"
-				   "dir_machines = /srv/www2\n",
-				   &e),
+	assert_int_equal(conf_text_read(&c,
+					"dir_html = /srv/www\n"
+					"dir_machines = /srv/www2\n",
+					&e),
 			 0);
 	assert_int_equal(config_finish(&c, &e), 0);
 }
@@ -200,12 +160,12 @@ static void what_is_printed_can_be_read_again(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(read_text(&c,
-				   "snapshot_alloc_mem = 1.25\n"
-				   "service_max_load = 0.05\n"
-				   "layout_title = # = \"x\"\n"
-				   "user_admin = ann,bob\n",
-				   &e),
+	assert_int_equal(conf_text_read(&c,
+					"snapshot_alloc_mem = 1.25\n"
+					"service_max_load = 0.05\n"
+					"layout_title = # = \"x\"\n"
+					"user_admin = ann,bob\n",
+					&e),
 			 0);
 	assert_int_equal(config_finish(&c, &e), 0);
 	first = printed(&c, false);
@@ -213,7 +173,7 @@ static void what_is_printed_can_be_read_again(void **state)
 	assert_non_null(strstr(first, "\nservice_max_load = 0.05\n"));
 	assert_non_null(strstr(first, "\nallow_anonymous = no\n"));
 	assert_non_null(strstr(first, "\n# boot_delay has no effect: "));
-	if (read_text(&again, first, &e) < 0)
+	if (conf_text_read(&again, first, &e) < 0)
 		fail_msg("%s", e.msg);
 	second = printed(&again, false);
 	assert_string_equal(first, second);
@@ -226,7 +186,7 @@ static void printed_defaults_are_not_the_values(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(read_text(&c, "service_port = 7\n", &e), 0);
+	assert_int_equal(conf_text_read(&c, "service_port = 7\n", &e), 0);
 	text = printed(&c, true);
 	assert_non_null(strstr(text, "\nservice_port = 6080\n"));
 	assert_non_null(strstr(text, "\ndir_cfg =\n"));
@@ -258,18 +218,18 @@ static void a_list_has_any_number_of_lines_with_their_places(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(read_text(&c,
-				   "config_script = exec: a = 1; b # c\n"
-				   "# x\n"
-				   "config-script = /etc/b\n",
-				   &e),
+	assert_int_equal(conf_text_read(&c,
+					"config_script = exec: a = 1; b # c\n"
+					"# x\n"
+					"config-script = /etc/b\n",
+					&e),
 			 0);
 	check_scripts(&c, "config.conf:1 exec: a = 1; b # c|"
 			  "config.conf:3 /etc/b");
 	text = printed(&c, false);
 	assert_non_null(strstr(text, "\nconfig_script = exec: a = 1; b # c\n"
 				     "config_script = /etc/b\n"));
-	assert_int_equal(read_text(&again, text, &e), 0);
+	assert_int_equal(conf_text_read(&again, text, &e), 0);
 	assert_int_equal(again.config_script.count, 2);
 	assert_string_equal(again.config_script.items[1].text, "/etc/b");
 }
@@ -277,7 +237,7 @@ static void a_list_has_any_number_of_lines_with_their_places(void **state)
 static void a_later_source_replaces_a_list(void **state)
 {
 	AUTO_CONFIG struct config c = { .file = NULL };
-	AUTO_FREE char *dir = in_scratch("config.d");
+	AUTO_FREE char *dir = conf_text_path("config.d");
 	struct err e = ERR_INIT;
 
 	(void)state;
@@ -285,14 +245,14 @@ static void a_later_source_replaces_a_list(void **state)
 	scratch_puts("config.d/1.conf",
 		     "config_script = /c\nconfig_script = /d\n");
 	scratch_puts("config.d/2.conf", "service_port = 1\n");
-	assert_int_equal(read_text(&c, "config_script = /a\n", &e), 0);
+	assert_int_equal(conf_text_read(&c, "config_script = /a\n", &e), 0);
 	check_scripts(&c, "1.conf:1 /c|1.conf:2 /d");
 	assert_int_equal(config_set(&c, "config_script", "/e", &e), 0);
 	assert_int_equal(config_set(&c, "config_script", "/f", &e), 0);
 	check_scripts(&c, "--config_script /e|--config_script /f");
 	config_release(&c);
 	scratch_puts("config.d/1.conf", "config_script =\n");
-	assert_int_equal(read_text(&c, "config_script = /a\n", &e), 0);
+	assert_int_equal(conf_text_read(&c, "config_script = /a\n", &e), 0);
 	check_scripts(&c, "");
 	assert_int_equal(config_set(&c, "config_script", "a\tb", &e), -1);
 	assert_int_equal(e.code, ERR_CONFIG);
@@ -306,7 +266,7 @@ static void a_list_of_more_than_100_is_refused(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	init(&c);
+	conf_text_init(&c);
 	for (int i = 0; i < TEXT_LIST_MAX; i++)
 		assert_int_equal(config_set(&c, "config_script", "/a", &e), 0);
 	assert_int_equal(config_set(&c, "config_script", "/a", &e), -1);
@@ -324,7 +284,7 @@ static void an_option_without_effect_is_noted_only_if_set(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(read_text(&c, "boot_delay = 5\n", &e), 0);
+	assert_int_equal(conf_text_read(&c, "boot_delay = 5\n", &e), 0);
 	config_notes(&c, out);
 	assert_int_equal(fclose(out), 0);
 	assert_string_equal(text, "boot_delay has no effect: the answer comes "

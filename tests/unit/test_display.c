@@ -337,9 +337,9 @@ static void the_gateway_listens_where_it_must_and_no_further(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		settings_set("service_reverse_proxy", table[i].proxy);
-		assert_string_equal(
-			display_bind_address(&settings, table[i].origin),
-			table[i].expected);
+		assert_string_equal(display_bind_address(&settings,
+							 table[i].origin),
+				    table[i].expected);
 	}
 }
 

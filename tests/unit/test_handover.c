@@ -43,6 +43,16 @@ static void connect_pair(int *ret_sender, int *ret_receiver)
 	assert_true(*ret_receiver >= 0);
 }
 
+/* An owner's command, which keeps `lock` unless that is NULL. */
+static void make_command(struct argv *argv, struct child *c, const int *lock)
+{
+	argv_add(argv, "/bin/true");
+	argv_add(argv, "--session-owner");
+	c->argv = argv;
+	c->keep = lock;
+	c->keep_count = lock ? 1 : 0;
+}
+
 static void send_text(int fd, const char *text)
 {
 	assert_int_equal(send(fd, text, strlen(text), 0), strlen(text));
@@ -122,11 +132,7 @@ static void a_lock_that_nobody_takes_over_is_let_go(void **state)
 	scratch_puts("lock", "");
 	lock = openat(scratch_fd, "lock", O_RDWR | O_CLOEXEC);
 	assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), 0);
-	argv_add(&argv, "/bin/true");
-	argv_add(&argv, "--session-owner");
-	c.argv = &argv;
-	c.keep = &lock;
-	c.keep_count = 1;
+	make_command(&argv, &c, &lock);
 	connect_pair(&sender, &receiver);
 	assert_int_equal(handover_send(sender, &c, 0, &e), 0);
 	close(lock);
@@ -145,9 +151,7 @@ static void a_connection_that_is_closed_is_a_failure(void **state)
 	int receiver;
 
 	(void)state;
-	argv_add(&argv, "/bin/true");
-	argv_add(&argv, "--session-owner");
-	c.argv = &argv;
+	make_command(&argv, &c, NULL);
 	connect_pair(&sender, &receiver);
 	/* As systemd does with one connection too many. */
 	assert_int_equal(shutdown(receiver, SHUT_WR), 0);
@@ -167,9 +171,7 @@ static void so_it_is_when_it_is_closed_before_anything_was_sent(void **state)
 	int receiver;
 
 	(void)state;
-	argv_add(&argv, "/bin/true");
-	argv_add(&argv, "--session-owner");
-	c.argv = &argv;
+	make_command(&argv, &c, NULL);
 	connect_pair(&sender, &receiver);
 	close(receiver);
 	assert_int_equal(handover_send(sender, &c, 20000, &e), -1);
@@ -187,9 +189,7 @@ static void no_answer_in_time_is_no_failure(void **state)
 	int receiver;
 
 	(void)state;
-	argv_add(&argv, "/bin/true");
-	argv_add(&argv, "--session-owner");
-	c.argv = &argv;
+	make_command(&argv, &c, NULL);
 	connect_pair(&sender, &receiver);
 	assert_int_equal(handover_send(sender, &c, 1, &e), 0);
 	close(sender);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "conf/options.h"
+#include "conf_text.h"
 #include "scratch.h"
 
 struct setting {
@@ -16,53 +17,12 @@ struct setting {
 	const char *value;
 };
 
-struct refusal {
-	const char *text;
-	const char *message; /* a part of it */
-};
-
-static char *in_scratch(const char *name)
-{
-	char *path = NULL;
-
-	assert_true(asprintf(&path, "%s/%s", scratch_path, name) > 0);
-	return path;
-}
-
-static void init(struct config *c)
-{
-	struct err e = ERR_INIT;
-
-	assert_int_equal(config_init(c, &e), 0);
-}
-
-/* Read config.conf of the scratch directory over the defaults. */
-static int read_text(struct config *c, const char *text, struct err *e)
-{
-	AUTO_FREE char *path = in_scratch("config.conf");
-
-	scratch_puts("config.conf", text);
-	init(c);
-	return config_read(c, path, true, e);
-}
-
-/* `e` is ERR_CONFIG about the scratch file, with this part. */
-static void check_message(const struct err *e, const char *file,
-			  const char *part)
-{
-	AUTO_FREE char *path = in_scratch(file);
-
-	assert_int_equal(e->code, ERR_CONFIG);
-	if (strncmp(e->msg, path, strlen(path)) != 0 || !strstr(e->msg, part))
-		fail_msg("'%s' does not say '%s%s'", e->msg, path, part);
-}
-
 static void the_defaults_are_those_of_the_table(void **state)
 {
 	AUTO_CONFIG struct config c = { .file = NULL };
 
 	(void)state;
-	init(&c);
+	conf_text_init(&c);
 	assert_string_equal(c.service, "qemu-web-desktop");
 	assert_string_equal(c.dir_cfg, "");
 	assert_int_equal(c.snapshot_lifetime, 86400);
@@ -81,21 +41,22 @@ static void a_file_sets_each_kind_of_option(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(read_text(&c,
-				   "# a comment\n"
-				   "  ; another\r\n"
-				   "\n"
-				   "layout_title=Desktops # of \"Ann\" = "
-				   "\xc3\xa9t\xc3\xa9\r\n"
-				   "\tservice_port  =  7080\t\n"
-				   "snapshot_alloc_mem = 1.5\n"
-				   "allow_anonymous = yes\n"
-				   "accel = tcg\n"
-				   "layout_color_accent = #12AB9f\n"
-				   "dir-machines = /srv/images//\n"
-				   "machine =\n"
-				   "user_admin = ann , bob.smith@lab.example",
-				   &e),
+	assert_int_equal(conf_text_read(&c,
+					"# a comment\n"
+					"  ; another\r\n"
+					"\n"
+					"layout_title=Desktops # of \"Ann\" = "
+					"\xc3\xa9t\xc3\xa9\r\n"
+					"\tservice_port  =  7080\t\n"
+					"snapshot_alloc_mem = 1.5\n"
+					"allow_anonymous = yes\n"
+					"accel = tcg\n"
+					"layout_color_accent = #12AB9f\n"
+					"dir-machines = /srv/images//\n"
+					"machine =\n"
+					"user_admin = ann , "
+					"bob.smith@lab.example",
+					&e),
 			 0);
 	assert_string_equal(c.layout_title,
 			    "Desktops # of \"Ann\" = \xc3\xa9t\xc3\xa9");
@@ -172,29 +133,29 @@ static void a_line_that_is_wrong_is_refused_with_its_place(void **state)
 		AUTO_CONFIG struct config c = { .file = NULL };
 		struct err e = ERR_INIT;
 
-		if (read_text(&c, table[i].text, &e) == 0)
+		if (conf_text_read(&c, table[i].text, &e) == 0)
 			fail_msg("accepted: %s", table[i].text);
-		check_message(&e, "config.conf", table[i].message);
+		conf_text_check(&e, "config.conf", table[i].message);
 	}
 }
 
 static void a_nul_and_an_endless_line_are_refused(void **state)
 {
-	AUTO_FREE char *path = in_scratch("config.conf");
+	AUTO_FREE char *path = conf_text_path("config.conf");
 	AUTO_CONFIG struct config c = { .file = NULL };
 	char line[9000];
 	struct err e = ERR_INIT;
 
 	(void)state;
-	init(&c);
+	conf_text_init(&c);
 	scratch_write("config.conf", "accel = tcg\nmachine = a\0b\n", 26);
 	assert_int_equal(config_read(&c, path, true, &e), -1);
-	check_message(&e, "config.conf", ":2: holds NUL or invalid UTF-8");
+	conf_text_check(&e, "config.conf", ":2: holds NUL or invalid UTF-8");
 
 	memset(line, 'a', sizeof(line));
 	scratch_write("config.conf", line, sizeof(line));
 	assert_int_equal(config_read(&c, path, true, &e), -1);
-	check_message(&e, "config.conf", ":1: longer than 8192 bytes");
+	conf_text_check(&e, "config.conf", ":1: longer than 8192 bytes");
 }
 
 static void a_value_with_a_form_of_its_own_is_checked(void **state)
@@ -312,7 +273,7 @@ static void a_value_with_a_form_of_its_own_is_checked(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	init(&c);
+	conf_text_init(&c);
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		if (config_set(&c, good[i].name, good[i].value, &e) < 0)
 			fail_msg("%s", e.msg);
@@ -335,7 +296,7 @@ static void the_last_slash_of_the_service_url_is_dropped(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	init(&c);
+	conf_text_init(&c);
 	assert_int_equal(config_set(&c, "service_url",
 				    "https://desktop.lab.example:8443/", &e),
 			 0);
@@ -361,7 +322,7 @@ static void the_base_of_the_directory_comes_from_its_domain(void **state)
 		AUTO_CONFIG struct config c = { .file = NULL };
 		struct err e = ERR_INIT;
 
-		init(&c);
+		conf_text_init(&c);
 		assert_int_equal(config_set(&c, "ldap_domain", table[i].domain,
 					    &e),
 				 0);
@@ -393,7 +354,7 @@ static void a_way_to_log_in_needs_its_server(void **state)
 		AUTO_CONFIG struct config c = { .file = NULL };
 		struct err e = ERR_INIT;
 
-		init(&c);
+		conf_text_init(&c);
 		assert_int_equal(config_set(&c, table[i].on.name,
 					    table[i].on.value, &e),
 				 0);

@@ -381,9 +381,8 @@ static void an_order_has_a_limit(void **state)
 			 -1);
 	assert_int_equal(e.code, ERR_TOO_LARGE);
 	t.order[TICKET_ORDER_MAX] = '\0';
-	assert_int_equal(ticket_make(&shelf, &t, "192.0.2.1", LIFETIME_S, token,
-				     &e),
-			 0);
+	assert_int_equal(
+		ticket_make(&shelf, &t, "192.0.2.1", LIFETIME_S, token, &e), 0);
 	assert_int_equal(ticket_use(&shelf, token, &got, &e), 0);
 	assert_string_equal(got.order, t.order);
 }
