@@ -1,6 +1,5 @@
 #include "auth/login.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sha256.h>
@@ -258,7 +257,7 @@ int login_end(const struct store *st, const char *cookie, struct err *e)
 }
 
 /* True if `file` is of no use to anybody any more. */
-static bool is_stale(const struct store *st, int dir, const char *file)
+static bool is_stale(int dir, const char *file, const void *st)
 {
 	struct err e = ERR_INIT;
 	struct identity ignored;
@@ -274,25 +273,7 @@ static bool is_stale(const struct store *st, int dir, const char *file)
 int login_purge(const struct store *st, size_t *removed, struct err *e)
 {
 	int fd = open_logins(st, e);
-	DIR *dir = fd < 0 ? NULL : file_entries(fd);
-	const struct dirent *entry;
-	int result = 0;
 
 	*removed = 0;
-	if (!dir)
-		return fd < 0 ? -1 :
-				err_sys(e, "cannot read %s/logins", st->path);
-	while ((entry = readdir(dir)) != NULL) {
-		const char *name = entry->d_name;
-
-		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-		    !is_stale(st, fd, name))
-			continue;
-		if (file_remove_tree(fd, name, e) < 0)
-			result = -1;
-		else
-			++*removed;
-	}
-	closedir(dir);
-	return result;
+	return fd < 0 ? -1 : file_remove_those(fd, is_stale, st, removed, e);
 }

@@ -1,6 +1,5 @@
 #include "auth/ticket.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -155,12 +154,15 @@ int ticket_drop(const struct store *st, const char *token, struct err *e)
 }
 
 /* True if `name` neither works nor counts any more. */
-static bool is_stale(int dir, const char *name)
+static bool is_stale(int dir, const char *name, const void *unused)
 {
 	AUTO_TICKET_FILE struct ticket_file f = { .ticket = TICKET_INIT };
 	struct err e = ERR_INIT;
 	struct stat stat;
 
+	(void)unused;
+	if (strcmp(name, "lock") == 0)
+		return false;
 	if (text_ends(name, ".tmp"))
 		return fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
 		       clock_wall() - stat.st_mtime > TEMPORARY_MAX_S;
@@ -173,27 +175,9 @@ static bool is_stale(int dir, const char *name)
 int ticket_purge(const struct store *st, size_t *removed, struct err *e)
 {
 	int fd = ticket_folder(st, e);
-	DIR *dir = fd < 0 ? NULL : file_entries(fd);
-	const struct dirent *entry;
-	int result = 0;
 
 	*removed = 0;
-	if (!dir)
-		return fd < 0 ? -1 :
-				err_sys(e, "cannot read %s/tickets", st->path);
-	while ((entry = readdir(dir)) != NULL) {
-		const char *name = entry->d_name;
-
-		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-		    strcmp(name, "lock") == 0 || !is_stale(fd, name))
-			continue;
-		if (file_remove_tree(fd, name, e) < 0)
-			result = -1;
-		else
-			++*removed;
-	}
-	closedir(dir);
-	return result;
+	return fd < 0 ? -1 : file_remove_those(fd, is_stale, NULL, removed, e);
 }
 
 void ticket_release(struct ticket *t)

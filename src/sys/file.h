@@ -59,6 +59,17 @@ MUST_CHECK int file_private_dir(int dirfd, const char *name, struct err *e);
 MUST_CHECK int file_remove_tree(int dirfd, const char *name, struct err *e);
 
 /*
+ * Remove those entries of the directory behind `fd`, which is taken over, of
+ * which `is_one` says so.  One that cannot be removed keeps no other: the
+ * error is the last one's.  *ret_removed counts the others, in any case.
+ */
+MUST_CHECK int file_remove_those(int fd,
+				 bool (*is_one)(int dirfd, const char *name,
+						const void *arg),
+				 const void *arg, size_t *ret_removed,
+				 struct err *e);
+
+/*
  * The entries of the directory behind `fd`, which is taken over, also where
  * that fails; -1 stands for one that could not be opened.  The caller closes
  * the result; NULL with errno.

@@ -143,3 +143,30 @@ int file_remove_tree(int dirfd, const char *name, struct err *e)
 		return err_sys(e, "cannot remove %s", name);
 	return 0;
 }
+
+int file_remove_those(int fd,
+		      bool (*is_one)(int dirfd, const char *name,
+				     const void *arg),
+		      const void *arg, size_t *ret_removed, struct err *e)
+{
+	DIR *dir = file_entries(fd);
+	const struct dirent *entry;
+	int result = 0;
+
+	*ret_removed = 0;
+	if (!dir)
+		return err_sys(e, "cannot read a directory");
+	while ((entry = readdir(dir)) != NULL) {
+		const char *name = entry->d_name;
+
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+		    !is_one(dirfd(dir), name, arg))
+			continue;
+		if (file_remove_tree(dirfd(dir), name, e) < 0)
+			result = -1;
+		else
+			++*ret_removed;
+	}
+	closedir(dir);
+	return result;
+}
