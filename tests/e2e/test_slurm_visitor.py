@@ -156,9 +156,10 @@ class Visitors(unittest.TestCase):
         subprocess.run(["visudo", "-c", "-q", "-f", RULE], check=True)
 
     def left(self):
-        """What is in dir_slurm but the register's own directories."""
+        """What is in dir_slurm but the register's own directories, and whose
+        turn it is."""
         found = [p for p in self.jobs.iterdir() if p.name != "register"]
-        return found + [p for p in (self.jobs / "register").glob("*/*")]
+        return found + [p for p in (self.jobs / "register").glob("*/*") if p.name != ".late"]
 
     def client(self, site, name):
         """Somebody who is logged in."""
@@ -695,6 +696,11 @@ class Visitors(unittest.TestCase):
                     site.qwdctl("stop", name, "--now", "--yes", check=False)
                     visitor.wait_state(name, FINAL, 240)
                     eventually(lambda: not web_owners(site, name), 60, "its owner has ended")
+                    # The next purge does others' before hers.
+                    late = self.jobs / "register/ann/.late"
+                    self.assertFalse(late.exists())
+                    site.qwdctl("purge", check=False)
+                    self.assertTrue(late.exists())
                 finally:
                     for process in processes():
                         if "/usr/bin/scancel" in process.argv:
