@@ -108,7 +108,7 @@ void slurm_look_command(const char *squeue, long long job, struct argv *ret)
 	argv_add(ret, "--noheader");
 	argv_add(ret, "--states=all");
 	argv_addf(ret, "--jobs=%lld", job);
-	argv_add(ret, "--format=%i|%T|%r|%B|%S|%u|%j");
+	argv_add(ret, "--format=%i|%T|%r|%B|%S|%u|%j|%a|%P|%q");
 }
 
 /* The next field, up to '|' or the end of the line; it is cut off. */
@@ -180,6 +180,14 @@ static bool read_name(const char *word, char ret[SESSION_NAME_SIZE])
 	return word != NULL;
 }
 
+/* For people and bills: one that is not understood is none. */
+static bool read_choice(const char *word, char ret[SESSION_CLUSTER_SIZE])
+{
+	if (!read_word(word, "-._@+", ret, SESSION_CLUSTER_SIZE))
+		ret[0] = '\0';
+	return word != NULL;
+}
+
 static bool read_line(char *line, long long job, struct slurm_job *ret)
 {
 	char *rest = line;
@@ -193,7 +201,10 @@ static bool read_line(char *line, long long job, struct slurm_job *ret)
 	       read_time(field(&rest), &ret->start) &&
 	       read_word(field(&rest), "-._@+\\$", ret->user,
 			 sizeof(ret->user)) &&
-	       read_name(field(&rest), ret->name) && !rest;
+	       read_name(field(&rest), ret->name) &&
+	       read_choice(field(&rest), ret->account) &&
+	       read_choice(field(&rest), ret->partition) &&
+	       read_choice(field(&rest), ret->qos) && !rest;
 }
 
 int slurm_read_look(const char *text, long long job, struct slurm_job *ret,
@@ -201,7 +212,7 @@ int slurm_read_look(const char *text, long long job, struct slurm_job *ret,
 {
 	struct slurm_job found = { .state = SLURM_MISSING };
 	size_t len = strcspn(text, "\n");
-	char line[512];
+	char line[1024];
 
 	if (!*text) {
 		*ret = found;

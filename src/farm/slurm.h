@@ -46,6 +46,10 @@ struct slurm_job {
 	char node[SESSION_NODE_SIZE];	 /* of the batch script; "" for none */
 	char user[SESSION_USER_SIZE];	 /* whose it is */
 	char name[SESSION_NAME_SIZE];	 /* the session's, if it is ours */
+	/* What it has; "" where Slurm says nothing, or no name of these. */
+	char account[SESSION_CLUSTER_SIZE];
+	char partition[SESSION_CLUSTER_SIZE];
+	char qos[SESSION_CLUSTER_SIZE];
 	long long start; /* wall clock; of a job that waits, expected; 0 =
 			    not known */
 };

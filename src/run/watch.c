@@ -108,6 +108,21 @@ static bool is_requeued(const struct watch *w)
 	       (w->job.state == SLURM_PENDING && w->marked);
 }
 
+static bool show_choice(char to[SESSION_CLUSTER_SIZE], const char *slurms)
+{
+	return *slurms && watch_set(to, SESSION_CLUSTER_SIZE, slurms);
+}
+
+/* What it has been given, which may not be what was asked for. */
+static bool show_choices(struct session *s, const struct slurm_job *job)
+{
+	bool changed = show_choice(s->account, job->account);
+
+	changed |= show_choice(s->partition, job->partition);
+	changed |= show_choice(s->qos, job->qos);
+	return changed;
+}
+
 static void show_job(struct owner *o)
 {
 	const struct slurm_job *job = &o->watch->job;
@@ -124,6 +139,7 @@ static void show_job(struct owner *o)
 							     "");
 	if (!waits && !o->watch->marked)
 		changed |= watch_set(s->node, sizeof(s->node), job->node);
+	changed |= show_choices(s, job);
 	if (changed)
 		owner_save(o);
 }

@@ -17,28 +17,43 @@ enum { AGAIN_MS = 10 };
 
 /* ---- A line ---- */
 
-static void line_of(const struct session *s, struct history_line *ret)
+static long long life_of(const struct session *s)
 {
 	long long life_ms = s->ended_boot_ms - s->started_boot_ms;
 
+	/* It has waited, and had nothing. */
+	if (s->step == STEP_ACCEPTED)
+		return 0;
+	if (s->started_boot_ms && life_ms >= 0)
+		return life_ms / 1000;
+	/* After a restart of the host only the wall clock knows. */
+	return s->ended > s->started ? s->ended - s->started : 0;
+}
+
+static void line_of(const struct session *s, struct history_line *ret)
+{
 	*ret = (struct history_line){
 		.cpu = s->cpu,
 		.memory_mb = s->memory_mb,
 		.started = s->started,
 		.ended = s->ended,
-		/* After a restart of the host only the wall clock knows. */
-		.seconds = s->started_boot_ms && life_ms >= 0 ?
-				   life_ms / 1000 :
-				   s->ended - s->started,
+		.seconds = life_of(s),
+		.job = s->job,
 	};
-	if (ret->seconds < 0)
-		ret->seconds = 0;
 	memcpy(ret->session, s->name, sizeof(ret->session));
 	memcpy(ret->user, s->user, sizeof(ret->user));
 	memcpy(ret->machine, s->machine, sizeof(ret->machine));
 	memcpy(ret->reason, s->reason, sizeof(ret->reason));
+	memcpy(ret->account, s->account, sizeof(ret->account));
+	memcpy(ret->partition, s->partition, sizeof(ret->partition));
+	memcpy(ret->qos, s->qos, sizeof(ret->qos));
 	snprintf(ret->state, sizeof(ret->state), "%s",
 		 session_state_name(s->state));
+}
+
+static const char *text_or_null(const char *text)
+{
+	return *text ? text : NULL;
 }
 
 json_t *history_line_value(const struct history_line *line)
@@ -48,13 +63,18 @@ json_t *history_line_value(const struct history_line *line)
 
 	clock_rfc3339(line->started, started, sizeof(started));
 	clock_rfc3339(line->ended, ended, sizeof(ended));
-	return json_pack("{ss ss ss sI sI ss ss sI ss ss}", "session",
+	return json_pack("{ss ss ss sI sI ss ss sI ss ss so ss? ss? ss?}",
+			 "session",
 			 line->session, "user", line->user, "machine",
 			 line->machine, "cpu", (json_int_t)line->cpu,
 			 "memory_mb", (json_int_t)line->memory_mb, "started",
 			 started, "ended", ended, "seconds",
 			 (json_int_t)line->seconds, "state", line->state,
-			 "reason", line->reason);
+			 "reason", line->reason, "job",
+			 line->job ? json_integer(line->job) : json_null(),
+			 "account", text_or_null(line->account), "partition",
+			 text_or_null(line->partition), "qos",
+			 text_or_null(line->qos));
 }
 
 static int get_text(const json_t *object, const char *key, size_t size,
@@ -80,6 +100,22 @@ static int get_time(const json_t *object, const char *key, long long *ret,
 	return 0;
 }
 
+/* What lines have only of jobs, and old ones not at all. */
+static bool has(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	return value && !json_is_null(value);
+}
+
+static int get_choice(const json_t *object, const char *key,
+		      char ret[SESSION_CLUSTER_SIZE], struct err *e)
+{
+	return has(object, key) ? get_text(object, key, SESSION_CLUSTER_SIZE,
+					   ret, e) :
+				  0;
+}
+
 static int read_line(const char *text, size_t len, struct history_line *ret,
 		     struct err *e)
 {
@@ -100,7 +136,13 @@ static int read_line(const char *text, size_t len, struct history_line *ret,
 	    json_get_int(object, "cpu", 0, 1 << 20, &ret->cpu, e) < 0 ||
 	    json_get_int(object, "memory_mb", 0, 1LL << 40, &ret->memory_mb,
 			 e) < 0 ||
-	    json_get_int(object, "seconds", 0, 1LL << 40, &ret->seconds, e) < 0)
+	    json_get_int(object, "seconds", 0, 1LL << 40, &ret->seconds, e) <
+		    0 ||
+	    (has(object, "job") &&
+	     json_get_int(object, "job", 1, 1LL << 31, &ret->job, e) < 0) ||
+	    get_choice(object, "account", ret->account, e) < 0 ||
+	    get_choice(object, "partition", ret->partition, e) < 0 ||
+	    get_choice(object, "qos", ret->qos, e) < 0)
 		return -1;
 	return 0;
 }

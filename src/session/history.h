@@ -6,12 +6,16 @@
  *     DIR/lock         held while a line is appended
  *
  * DIR is dir_history, private to the service (0700).  A line tells who had
- * which machine, with which resources, from when until when, and why it ended:
+ * which machine, with which resources, from when until when, why it ended, and
+ * of a job on a cluster which it was and what it counts for there:
  *
  *     session user machine cpu memory_mb started ended seconds state reason
+ *     job account partition qos
  *
  * started and ended are the wall clock's (RFC 3339, UTC); seconds is how long
- * it lived, whatever was done to that clock.  A session whose owner was killed
+ * it lived, whatever was done to that clock, and 0 if it never got further than
+ * being accepted, as in a cluster's queue.  The second row has null where there
+ * is none; lines of before it may lack it.  A session whose owner was killed
  * while it wrote may be there twice: the first line counts.
  */
 #ifndef QWD_SESSION_HISTORY_H
@@ -23,7 +27,7 @@
 #include "session/session.h"
 
 enum {
-	HISTORY_LINE_MAX = 4096,
+	HISTORY_LINE_MAX = 5120,
 	HISTORY_WAIT_MS = 5000,
 };
 
@@ -39,6 +43,10 @@ struct history_line {
 	long long seconds;
 	char state[16];
 	char reason[SESSION_REASON_SIZE];
+	long long job; /* Slurm's number; 0: none, as the three are "" */
+	char account[SESSION_CLUSTER_SIZE];
+	char partition[SESSION_CLUSTER_SIZE];
+	char qos[SESSION_CLUSTER_SIZE];
 };
 
 /*

@@ -110,7 +110,8 @@ struct session { /* NOLINT(clang-analyzer-optin.performance.Padding) */
 				known */
 	bool job_away; /* Slurm's control does not answer */
 	bool display_away; /* nor does the display, from the web host */
-	/* What its job is submitted with; "" is Slurm's default, or no job. */
+	/* What its job is submitted with, and what Slurm says that it has;
+	 * "" is Slurm's default, or no job. */
 	char account[SESSION_CLUSTER_SIZE];
 	char partition[SESSION_CLUSTER_SIZE];
 	char qos[SESSION_CLUSTER_SIZE];
@@ -166,8 +167,8 @@ MUST_CHECK int session_from_record(const json_t *record, struct session *ret,
  */
 json_t *session_to_public(const struct session *s, const char *url);
 
-/* {"account", "partition", "qos"} of a session whose job is submitted with one
- * of them, each a text or null; otherwise null.  The same. */
+/* {"account", "partition", "qos"} of a session whose job has, or is submitted
+ * with, one of them, each a text or null; otherwise null.  The same. */
 json_t *session_cluster_value(const struct session *s);
 
 #endif

@@ -236,7 +236,7 @@ class Commands(unittest.TestCase):
             ({"sessions"}, "start", "--dry-run", "tiny.iso"),
             ({"sessions"}, "stop", "--dry-run", self.name),
             ({"name", "seconds_left"}, "extend", self.name),
-            ({"sessions", "users", "damaged"}, "report"),
+            ({"sessions", "users", "accounts", "damaged"}, "report"),
             ({"session", "lines"}, "log", self.name),
             ({"ownerless", "records", "overlays", "files"}, "purge"),
             ({"checks", "errors", "warnings"}, "check"),

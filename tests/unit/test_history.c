@@ -67,6 +67,7 @@ static struct session ended(const char *name)
 		.cpu = 2,
 		.memory_mb = 4096,
 		.state = SESSION_ENDED,
+		.step = STEP_GUEST,
 		.reason = "Stopped by \"ann\" \\ now.",
 		.started = 1795449775,
 		.started_boot_ms = 5000,
@@ -175,7 +176,7 @@ static void a_line_is_one_json_object_without_secrets(void **state)
 	assert_null(strstr(text.data, "secret"));
 	object = json_parse_object(text.data, text.len - 1, &e);
 	assert_non_null(object);
-	assert_int_equal(json_object_size(object), 10);
+	assert_int_equal(json_object_size(object), 14);
 }
 
 static void no_history_is_an_empty_one(void **state)
@@ -196,6 +197,10 @@ static void a_line_of_the_greatest_length_is_kept(void **state)
 	memset(s.user, '\001', sizeof(s.user) - 1); /* six bytes in JSON */
 	memset(s.machine, 'm', sizeof(s.machine) - 1);
 	memset(s.reason, '\001', sizeof(s.reason) - 1);
+	s.job = 2147483647;
+	memset(s.account, 'a', sizeof(s.account) - 1);
+	memset(s.partition, 'p', sizeof(s.partition) - 1);
+	memset(s.qos, 'q', sizeof(s.qos) - 1);
 	assert_int_equal(history_append(&config, &s, &e), 0);
 	f = read_all();
 	assert_int_equal(f->count, 1);
@@ -233,6 +238,62 @@ static void after_a_restart_of_the_host_the_wall_clock_counts(void **state)
 	assert_int_equal(history_append(&config, &s, &e), 0);
 	assert_int_equal(read_all()->lines[0].seconds, 77);
 	assert_int_equal(read_all()->lines[1].seconds, 0);
+}
+
+/* So that a facility can write bills. */
+static void what_a_job_counts_for_is_told(void **state)
+{
+	struct session s = ended("svc-b");
+	const struct found *f;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	append("svc-a");
+	s.job = 4711;
+	snprintf(s.account, sizeof(s.account), "beamline");
+	snprintf(s.partition, sizeof(s.partition), "gpu-desktops");
+	snprintf(s.qos, sizeof(s.qos), "high");
+	assert_int_equal(history_append(&config, &s, &e), 0);
+	f = read_all();
+	assert_int_equal(f->count, 2);
+	assert_int_equal(f->lines[0].job, 0);
+	assert_string_equal(f->lines[0].account, "");
+	assert_int_equal(f->lines[1].job, 4711);
+	assert_string_equal(f->lines[1].account, "beamline");
+	assert_string_equal(f->lines[1].partition, "gpu-desktops");
+	assert_string_equal(f->lines[1].qos, "high");
+}
+
+static void a_line_from_before_there_were_accounts_is_read(void **state)
+{
+	static const char old[] =
+		"{\"session\":\"svc-old\",\"user\":\"b\",\"machine\":\"c\","
+		"\"cpu\":1,\"memory_mb\":1,\"started\":"
+		"\"2026-11-25T00:00:00Z\",\"ended\":\"2026-11-25T00:00:09Z\","
+		"\"seconds\":9,\"state\":\"ended\",\"reason\":\"\"}\n";
+	const struct found *f;
+
+	(void)state;
+	append("svc-a");
+	put("history", old, sizeof(old) - 1);
+	f = read_all();
+	assert_int_equal(f->damaged, 0);
+	assert_int_equal(f->count, 2);
+	assert_int_equal(f->lines[1].seconds, 9);
+	assert_string_equal(f->lines[1].account, "");
+}
+
+/* It had no core for a second. */
+static void what_only_waited_counts_no_time(void **state)
+{
+	struct session s = ended("svc-a");
+	struct err e = ERR_INIT;
+
+	(void)state;
+	s.step = STEP_ACCEPTED;
+	assert_int_equal(history_append(&config, &s, &e), 0);
+	assert_int_equal(read_all()->count, 1);
+	assert_int_equal(read_all()->lines[0].seconds, 0);
 }
 
 /* ---- Damage ---- */
@@ -530,6 +591,9 @@ int main(void)
 		T(a_line_of_the_greatest_length_is_kept),
 		T(of_two_lines_of_a_session_the_first_counts),
 		T(after_a_restart_of_the_host_the_wall_clock_counts),
+		T(what_a_job_counts_for_is_told),
+		T(a_line_from_before_there_were_accounts_is_read),
+		T(what_only_waited_counts_no_time),
 		T(a_line_that_was_cut_off_spoils_no_other),
 		T(lines_that_are_none_are_counted),
 		T(where_there_is_no_room_nothing_of_the_line_is_left),

@@ -16,6 +16,7 @@
 #include "scratch.h"
 
 #define N "svc-aaaaaaaaaaaaaaaaaaaa"
+#define C "|physics|vms|normal"
 
 static struct config config;
 static const struct slurm_order order = { .program = "/usr/lib/it's",
@@ -196,7 +197,7 @@ static struct slurm_job look(const char *text)
 
 static void squeue_is_read(void **state)
 {
-	struct slurm_job job = look("7|PENDING|Resources|n/a|1764089000|ann|" N "\n");
+	struct slurm_job job = look("7|PENDING|Resources|n/a|1764089000|ann|" N C "\n");
 
 	(void)state;
 	assert_int_equal(job.state, SLURM_PENDING);
@@ -205,7 +206,7 @@ static void squeue_is_read(void **state)
 	assert_int_equal(job.start, 1764089000);
 	/* A list of nodes may be long: it is cut. */
 	job = look("7|PENDING|ReqNodeNotAvail, UnavailableNodes:node[1-3,5-7],"
-		   "other[10-20],third[1-99]|n/a|N/A|ann|" N "\n");
+		   "other[10-20],third[1-99]|n/a|N/A|ann|" N C "\n");
 	assert_string_equal(job.reason,
 			    "ReqNodeNotAvail, UnavailableNodes:node[1-3,5-7],"
 			    "other[10-20],th");
@@ -214,7 +215,7 @@ static void squeue_is_read(void **state)
 
 static void squeue_about_a_running_job_names_its_node(void **state)
 {
-	struct slurm_job job = look("7|RUNNING|None|node-2.lab|1764089000|ann|" N "\n");
+	struct slurm_job job = look("7|RUNNING|None|node-2.lab|1764089000|ann|" N C "\n");
 
 	(void)state;
 	assert_int_equal(job.state, SLURM_RUNNING);
@@ -222,23 +223,42 @@ static void squeue_about_a_running_job_names_its_node(void **state)
 	assert_string_equal(job.node, "node-2.lab");
 	assert_false(slurm_has_ended(job.state));
 	assert_true(slurm_has_ended(
-		look("7|NODE_FAIL|NodeDown|node1|1764089000|ann|" N "\n").state));
+		look("7|NODE_FAIL|NodeDown|node1|1764089000|ann|" N C "\n").state));
 	assert_int_equal(look("").state, SLURM_MISSING);
+}
+
+/* Whose bill it is on is no reason not to believe where it is. */
+static void what_a_job_counts_for_is_read_where_it_is_understood(void **state)
+{
+	struct slurm_job job = look("7|RUNNING|None|node1|1|ann|" N
+				    "|beamline|vms|normal\n");
+
+	(void)state;
+	assert_string_equal(job.account, "beamline");
+	assert_string_equal(job.partition, "vms");
+	assert_string_equal(job.qos, "normal");
+	job = look("7|RUNNING|None|node1|1|ann|" N "|(null)|vms,gpu|<b>\n");
+	assert_string_equal(job.account, "");
+	assert_string_equal(job.partition, "");
+	assert_string_equal(job.qos, "");
+	assert_string_equal(job.node, "node1");
 }
 
 static void what_squeue_never_says_is_no_answer(void **state)
 {
 	static const char *const bad[] = {
 		"7|RUNNING|None|node2|1764089000",
-		"8|RUNNING|None|node2|1764089000|ann|" N "\n",
-		"7|DANCING|None|node2|1764089000|ann|" N "\n",
+		"8|RUNNING|None|node2|1764089000|ann|" N C "\n",
+		"7|DANCING|None|node2|1764089000|ann|" N C "\n",
+		"7|RUNNING|None|node2|1764089000|ann|" N "\n",
+		"7|RUNNING|None|node2|1764089000|ann|" N C "|more\n",
 		"7|RUNNING|None|node2\n",
 		"7|RUNNING|None|node2|1764089000|x\n",
 		"7|RUNNING|None|node2|yesterday\n",
-		"7|RUNNING|None|node 2|1764089000|ann|" N "\n",
-		"7|RUNNING|<b>|node2|1764089000|ann|" N "\n",
-		"7|RUNNING|None|../../x|1764089000|ann|" N "\n",
-		"7|RUNNING|None|node2|1\n7|RUNNING|None|node2|1|ann|" N "\n",
+		"7|RUNNING|None|node 2|1764089000|ann|" N C "\n",
+		"7|RUNNING|<b>|node2|1764089000|ann|" N C "\n",
+		"7|RUNNING|None|../../x|1764089000|ann|" N C "\n",
+		"7|RUNNING|None|node2|1\n7|RUNNING|None|node2|1|ann|" N C "\n",
 		"\n",
 		"||||\n",
 		"JOBID|STATE|REASON|EXEC_HOST|START_TIME\n",
@@ -482,6 +502,7 @@ int main(void)
 		TEST(a_refusal_is_the_reason_alone),
 		TEST(squeue_is_read),
 		TEST(squeue_about_a_running_job_names_its_node),
+		TEST(what_a_job_counts_for_is_read_where_it_is_understood),
 		TEST(what_squeue_never_says_is_no_answer),
 		TEST(every_end_has_a_sentence),
 		TEST(a_job_that_was_killed_for_its_memory_has_not_just_failed),
