@@ -10,6 +10,7 @@
 #include "conf/options_slurm.h"
 #include "farm/slurm.h"
 #include "farm/slurm_run.h"
+#include "farm/slurm_words.h"
 #include "sys/child.h"
 #include "sys/file.h"
 
@@ -204,7 +205,14 @@ static void check_choice(struct check *k, const struct choice *choice,
 		add_choice(k->config, &choices[i],
 			   choice == &choices[i] ? which : 0, &argv);
 	argv_add(&argv, "--wrap=:");
-	if (run(k, &argv, CONTROL_MS, why) != 0)
+	if (run(k, &argv, CONTROL_MS, why) == 0)
+		return;
+	if (slurm_is_limit(why))
+		check_say(k, CHECK_NOTE,
+			  "%s: Slurm would take no further job with %s now, "
+			  "for a limit (%s)",
+			  choice->option, name, why);
+	else
 		check_say(k, CHECK_NOTE,
 			  "%s: Slurm would not take a job with %s (%s); leave "
 			  "it out, or mend it there",

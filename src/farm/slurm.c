@@ -60,9 +60,8 @@ enum slurm_state slurm_cause(enum slurm_state state, bool spoke,
 }
 
 /* Where the last line that is not blank begins, and its length. */
-static const char *last_line(const char *text, size_t *ret_len)
+static const char *last_line(const char *text, size_t end, size_t *ret_len)
 {
-	size_t end = strlen(text);
 	size_t begin;
 
 	while (end && strchr(" \t\r\n.", text[end - 1]))
@@ -71,6 +70,21 @@ static const char *last_line(const char *text, size_t *ret_len)
 		;
 	*ret_len = end - begin;
 	return text + begin;
+}
+
+/* The last one, or that before it, which tells more. */
+static const char *telling_line(const char *text, size_t *ret_len)
+{
+	static const char *const vague[] = {
+		"Job violates accounting/QOS policy",
+		"Unspecified error",
+	};
+	const char *line = last_line(text, strlen(text), ret_len);
+
+	for (size_t i = 0; i < ARRAY_LEN(vague) && line > text; i++)
+		if (strstr(line, vague[i]))
+			return last_line(text, (size_t)(line - text), ret_len);
+	return line;
 }
 
 void slurm_refusal(const char *text, char *ret, size_t size)
@@ -83,7 +97,7 @@ void slurm_refusal(const char *text, char *ret, size_t size)
 		"Kill job error on job id ",
 	};
 	size_t len;
-	const char *line = last_line(text, &len);
+	const char *line = telling_line(text, &len);
 
 	for (size_t i = 0; i < ARRAY_LEN(fronts); i++) {
 		size_t front = strlen(fronts[i]);

@@ -99,8 +99,10 @@ MUST_CHECK int slurm_read_submitted(const char *text, long long *ret_job,
 
 /*
  * Why a command refused, from its standard error: its last line without
- * "sbatch: error: " and what else stands in front of the reason.  Control
- * characters become blanks; "" if it said nothing.
+ * "sbatch: error: " and what else stands in front of the reason; or the line
+ * before it, where the last one says only that there is a reason: the name of
+ * a limit, or what a site's own plugin says.  Control characters become
+ * blanks; "" if it said nothing.
  */
 void slurm_refusal(const char *text, char *ret, size_t size);
 

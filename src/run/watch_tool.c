@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "farm/slurm_run.h"
+#include "farm/slurm_words.h"
 #include "farm/visitor.h"
 #include "run/watch.h"
 #include "sys/clock.h"
@@ -277,8 +278,7 @@ static void on_submit(struct owner *o, int status, const char *said,
 					 "answer. Try again later.");
 		return;
 	}
-	snprintf(sentence, sizeof(sentence), "The cluster refused it: %s.",
-		 *why ? why : "it did not say why");
+	slurm_refusal_sentence(&o->s, why, sentence);
 	submit_failed(o, sentence);
 }
 

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import tempfile
 
-from harness import eventually
+from harness import Site, eventually
 
 PORT_CONTROL, PORT_NODE = 18200, 18201
 WEB = "10.82.0.1"
@@ -113,7 +113,8 @@ class Cluster:
     def __exit__(self, *_):
         for number in list(self.nodes):
             self.kill_node(number)
-        for name in ("slurmctld", "munged"):
+        # What was started last needs the others.
+        for name in reversed(list(self.daemons)):
             self.end(name)
         self.ip("link", "del", "qwd-bridge", check=False)
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -177,6 +178,22 @@ class Cluster:
             "slurm_max_cpu": 2,
             "slurm_max_memory": 2,
         } | more
+
+    @contextlib.contextmanager
+    def site(self, **options):
+        """A site that leaves no job behind."""
+        limits = {
+            "service_max_session_nb_per_user": 20,
+            "service_max_instance_nb": 20,
+            "service_stop_grace": 1,
+        }
+        jobs = self.dir / "shared/jobs"
+        with Site(options=self.options(**limits) | options) as site:
+            yield site
+            site.qwdctl("stop", "--all", "--now", "--yes", check=False)
+            eventually(
+                lambda: not jobs.exists() or not list(jobs.iterdir()), 30, "no job is left"
+            )
 
     # -- its parts
 

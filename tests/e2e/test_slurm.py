@@ -90,21 +90,8 @@ class Slurm(unittest.TestCase):
     def setUpClass(cls):
         cls.cluster = cls.enterClassContext(Cluster())
 
-    @contextlib.contextmanager
     def site(self, **options):
-        """A site that leaves no job behind."""
-        limits = {
-            "service_max_session_nb_per_user": 20,
-            "service_max_instance_nb": 20,
-            "service_stop_grace": 1,
-        }
-        jobs = self.cluster.dir / "shared/jobs"
-        with Site(options=self.cluster.options(**limits) | options) as site:
-            yield site
-            site.qwdctl("stop", "--all", "--now", "--yes", check=False)
-            eventually(
-                lambda: not jobs.exists() or not list(jobs.iterdir()), 30, "no job is left"
-            )
+        return self.cluster.site(**options)
 
     def test_a_job_shows_its_display_and_ends_when_it_is_stopped(self):
         with self.site() as site:
@@ -203,19 +190,21 @@ class Slurm(unittest.TestCase):
             session = site.wait_state(waits, "running")
             see_screen(self, site, session)
 
-    def test_slurms_refusal_is_told_in_its_words(self):
+    def test_slurms_refusal_is_told_with_its_words(self):
         with self.site(slurm_partition="nowhere") as site:
             name = site.create()["name"]
             session = site.wait_state(name, "failed")
             self.assertEqual(
-                session["reason"], "The cluster refused it: Invalid partition name specified."
+                session["reason"],
+                "The cluster has no part nowhere. Choose another one, or ask the administrator. "
+                "(Slurm: Invalid partition name specified)",
             )
             self.assertIn("event=slurm", site.words())
             self.assertFalse(job_dir(self.cluster, name).exists())
             # Longer than a partition lets a job be.
             site.configure(slurm_partition="short")
             session = site.wait_state(site.create()["name"], "failed")
-            self.assertIn("time limit", session["reason"])
+            self.assertRegex(session["reason"], "^It asks for more time than this part")
 
     def test_visitors_choose_account_and_partition(self):
         lists = {"slurm_partition": "vms, short", "slurm_account": "physics,chemistry"}
@@ -422,7 +411,7 @@ class Slurm(unittest.TestCase):
     def test_two_cards_are_more_than_a_node_has(self):
         with self.site(slurm_gres="gpu:2") as site:
             session = site.wait_state(site.create(gpu="yes")["name"], "failed")
-            self.assertRegex(session["reason"], "^The cluster refused it: Requested node config")
+            self.assertRegex(session["reason"], "^No computer there has as many processors, as much memory or")
 
     def test_the_disk_may_be_the_nodes_own(self):
         with self.site(slurm_overlay="scratch", slurm_port=7300) as site:
