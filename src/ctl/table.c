@@ -55,25 +55,28 @@ static size_t width_of(const char *text)
 	return width;
 }
 
-static size_t column_width(const struct table *t, size_t column)
+/* The widest cell of each column (caller frees); NULL if no memory. */
+static size_t *column_widths(const struct table *t)
 {
-	size_t widest = 0;
+	size_t *widths = calloc(t->columns, sizeof(*widths));
 
-	for (size_t i = column; i < t->count; i += t->columns) {
+	for (size_t i = 0; widths && i < t->count; i++) {
 		size_t width = width_of(t->cells[i]);
 
-		if (width > widest)
-			widest = width;
+		if (width > widths[i % t->columns])
+			widths[i % t->columns] = width;
 	}
-	return widest;
+	return widths;
 }
 
 void table_print(const struct table *t, int indent, FILE *out)
 {
-	for (size_t i = 0; i < t->count && !t->failed; i++) {
+	AUTO_FREE size_t *widths = column_widths(t);
+
+	for (size_t i = 0; widths && i < t->count && !t->failed; i++) {
 		size_t column = i % t->columns;
 		bool last = column + 1 == t->columns || i + 1 == t->count;
-		size_t fill = column_width(t, column) - width_of(t->cells[i]);
+		size_t fill = widths[column] - width_of(t->cells[i]);
 
 		fprintf(out, "%*s%s", column ? 2 : indent, "", t->cells[i]);
 		if (last)

@@ -240,6 +240,12 @@ class Told(unittest.TestCase):
                 told = site.qwdctl(*arguments).stdout
                 self.assertIn(words, told)
                 self.assertEqual([c for c in told if c != "\n" and not c.isprintable()], [])
+            # As long as a history of history_size may be: not each line times
+            # all lines, which would take longer than qwdctl() waits.
+            with path.open("w", encoding="utf-8") as history:
+                for number in range(40000):
+                    history.write(json.dumps(line | {"session": f"s-{number}"}) + "\n")
+            self.assertEqual(site.qwdctl("report").stdout.count("owned"), 40000)
 
 
 class Clock(unittest.TestCase):
