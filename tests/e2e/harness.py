@@ -16,7 +16,9 @@ and whatever is left is the test's own fault.
     if __name__ == "__main__":
         unittest.main(verbosity=2)
 
-Nothing here waits a fixed time: eventually() asks again until a deadline.
+Nothing here waits a fixed time: eventually() asks again until a deadline, which
+is a number of seconds that a quiet host needs with ease; PATIENCE times as many
+have to pass before a test fails.
 """
 
 import base64
@@ -49,13 +51,16 @@ DISPLAY = "/qemu-web-desktop/display/"
 SERVICE_USER = pwd.getpwnam("www-data")
 FINAL = ("ended", "failed")
 LONG = bool(os.environ.get("LONG"))
+PATIENCE = 6
 
 TINY = {"name": "tiny.iso", "description": "Tiny Linux"}
 
 
 def eventually(probe, seconds=10, what="it", pause=0.02):
     """The first true value that probe() gives.  AssertionError naming `what`
-    when the time is over; what probe() raises ends the wait at once."""
+    when PATIENCE times `seconds` are over; what probe() raises ends the wait at
+    once."""
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     while True:
         value = probe()
@@ -149,6 +154,28 @@ def processes():
     ]
 
 
+def eldest(found):
+    """Those of these processes that are no other's child: a child that is about
+    to run its own program has the name and the arguments of the one that forked
+    it until it does, and bubblewrap has an inner half."""
+    pids = {p.pid for p in found}
+    return [p for p in found if p.parent not in pids]
+
+
+def tell(process, how):
+    """Send a signal to a process, which may have ended meanwhile."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, how)
+
+
+def files_below(*tops):
+    """All that is no directory below these directories, where others may make
+    and remove things meanwhile."""
+    for top in tops:
+        for place, _, names in os.walk(top):
+            yield from (pathlib.Path(place, name) for name in names)
+
+
 # ---- HTTP -----------------------------------------------------------------------
 
 
@@ -184,7 +211,7 @@ class Client:
         self.site = site
         self.cookies = {}
 
-    def request(self, method, path, body=None, headers=None, accept="json", seconds=20):
+    def request(self, method, path, body=None, headers=None, accept="json", seconds=60):
         """One request.  `accept`: "json", "html", or None for no header.
         `path` may be a whole URL of the site."""
         path = path.removeprefix(self.site.url)
@@ -289,7 +316,7 @@ class Client:
         return eventually(look, deadline, f"{name} {'/'.join(wanted)}", pause=0.05)
 
 
-def raw_request(port, data, seconds=10):
+def raw_request(port, data, seconds=60):
     """Bytes to the web server as they are; all that it answers until it closes
     or is silent for `seconds`."""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as s:
@@ -395,7 +422,7 @@ class Site:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         if done.returncode != 0:
@@ -538,28 +565,25 @@ class Site:
             seconds,
             f"nothing left of {name}",
         )
+        # Its token went before its directory.
         if name in (self.store / "gateway/tokens").read_text():
             raise AssertionError(f"the gateway still has a token of {name}")
 
     def process(self, role, session=None):
-        """The one process of that role, or None.  A child that is about to run
-        its own program has the name and the arguments of the one that forked
-        it until it does, so several are looked at again for a while."""
-        end = time.monotonic() + 3
-        while True:
-            found = [p for p in self.processes(session) if p.role == role]
-            pids = {p.pid for p in found}
-            # Not bwrap's inner half, nor such a child.
-            found = [p for p in found if p.parent not in pids]
-            if len(found) <= 1:
-                return found[0] if found else None
-            if time.monotonic() > end:
-                raise AssertionError(f"several {role}: {[str(p) for p in found]}")
-            time.sleep(0.02)
+        """The one process of that role, or None."""
+        found = []
+
+        def one_at_most():
+            # The processes are not read all at once: again for a while.
+            found[:] = eldest([p for p in self.processes(session) if p.role == role])
+            return len(found) <= 1
+
+        eventually(one_at_most, 5, f"one {role}, not several")
+        return found[0] if found else None
 
     # -- its programs
 
-    def qwdctl(self, *arguments, check=True, seconds=60):
+    def qwdctl(self, *arguments, check=True, seconds=120):
         """Run qwdctl as the service user; the finished process."""
         done = subprocess.run(
             [*self.enter(), "tests/site/site", "qwdctl", str(self.dir), *arguments],
@@ -582,7 +606,7 @@ class Site:
         self.qwdctl("stop", name, "--now", "--yes")
         return self.wait_state(name, FINAL, 10)
 
-    def by_hand(self, *arguments, env=None, seconds=60):
+    def by_hand(self, *arguments, env=None, seconds=120):
         """Run the CGI program outside of the web server, as the service user."""
         return subprocess.run(
             [str(self.dir / "cgi-bin/qemu-web-desktop"), *arguments],
@@ -641,7 +665,7 @@ class Site:
     def wait_state(self, name, state, deadline=60):
         return self.client.wait_state(name, state, deadline)
 
-    def raw(self, data, seconds=10):
+    def raw(self, data, seconds=60):
         return raw_request(self.port, data, seconds)
 
     def running(self, **fields):
@@ -689,8 +713,9 @@ def guest(name):
     if name in ("tiny.qcow2", "tiny.raw") and (
         not path.exists() or path.stat().st_mtime < source.stat().st_mtime
     ):
-        part = path.with_suffix(".making")
+        # Tests of other files may be making it, too.
         kind = name.rpartition(".")[2]
+        part = path.with_name(f"{name}.{os.urandom(8).hex()}.making")
         subprocess.run(
             ["qemu-img", "convert", "-f", "raw", "-O", kind, source, part], check=True
         )
@@ -710,7 +735,7 @@ class WebSocketRefused(Exception):
 class WebSocket:
     """A websocket's binary messages as a stream (RFC 6455)."""
 
-    def __init__(self, port, path, origin, protocol="binary", seconds=20):
+    def __init__(self, port, path, origin, protocol="binary", seconds=60):
         self.pending = b""
         self.rest = b""
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=seconds)
@@ -823,7 +848,7 @@ class Vnc:
         self.stream.sendall(struct.pack(">BxHii", 2, 2, 0, -223))
 
     @classmethod
-    def unix(cls, path, seconds=20):
+    def unix(cls, path, seconds=60):
         s = socket.socket(socket.AF_UNIX)
         s.settimeout(seconds)
         s.connect(str(path))
@@ -916,7 +941,7 @@ class Vnc:
 class Qmp:
     """QEMU's monitor (docs/interop/qmp-spec) on a unix socket."""
 
-    def __init__(self, path, seconds=20):
+    def __init__(self, path, seconds=60):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(seconds)
         self.socket.connect(str(path))
@@ -1019,8 +1044,12 @@ class Browser:
         except BaseException:
             shutil.rmtree(self.profile, ignore_errors=True)
             raise
-        self.driver.set_page_load_timeout(30)
-        self._emulate()
+        try:
+            self.driver.set_page_load_timeout(120)
+            self._emulate()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def _emulate(self):
@@ -1148,7 +1177,7 @@ def html_problems(text):
         input=text,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )  # fmt: skip
     # Younger than this tidy: <form method="dialog">.
@@ -1196,7 +1225,7 @@ def wait_for_prompt(look, unlike=None):
 def listening_sockets():
     """(address, port) of all TCP listeners, and ("unix", path)."""
     done = subprocess.run(
-        ["ss", "-Hltn"], capture_output=True, text=True, check=True, timeout=10
+        ["ss", "-Hltn"], capture_output=True, text=True, check=True, timeout=60
     )
     found = []
     for line in done.stdout.splitlines():
@@ -1207,3 +1236,13 @@ def listening_sockets():
 
 def is_socket(path):
     return path.exists() and stat.S_ISSOCK(path.stat().st_mode)
+
+
+def is_listening(path):
+    """Does somebody listen at that unix socket?  Asked of the kernel, not by a
+    connection."""
+    for line in pathlib.Path("/proc/net/unix").read_text(errors="replace").splitlines():
+        fields = line.split(maxsplit=7)
+        if fields[-1] == str(path) and int(fields[3], 16) & 0x10000:  # __SO_ACCEPTCON
+            return True
+    return False

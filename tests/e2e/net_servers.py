@@ -12,11 +12,13 @@ What no real server does is in net_fakes.py.
 """
 
 import base64
+import itertools
 import os
 import shutil
 import socket
 import subprocess
-import time
+
+from harness import eventually
 
 GOOD, SELF_SIGNED, OTHER_CA, OTHER_NAME, EXPIRED = CERTIFICATES = (
     "good", "self-signed", "other-ca", "other-name", "expired")
@@ -27,26 +29,18 @@ SERVICE_DN = "cn=svc,dc=example,dc=org"
 SERVICE_PASSWORD = "service-canary-77"
 PLAIN_USERS = ("alice", "bob", "ann+x@lab.example")
 
-_taken = set()
+_ports = itertools.count(21000)
 
 
 def free_port():
-    """A port that nobody listens on, at none of the addresses."""
-    while True:
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        if port not in _taken:
-            _taken.add(port)
-            return port
+    """A port that nobody listens on, at none of the addresses, and that no
+    connection gets for its own end: those are from 32768 on.  The network is
+    the test's own."""
+    return next(_ports)
 
 
 def within(seconds, what, condition):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError("not within %d s: %s" % (seconds, what))
-        time.sleep(0.01)
+    eventually(condition, seconds, what, pause=0.01)
 
 
 def listens(address, port):
@@ -115,7 +109,7 @@ class Daemon:
     def stop(self):
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

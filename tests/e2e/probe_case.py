@@ -161,7 +161,7 @@ class Serial:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(str(path))
-        self.socket.settimeout(60)
+        self.socket.settimeout(300)
         self.text = ""
         self.count = 0
         self.until("tiny:/# ")
@@ -182,7 +182,7 @@ class Serial:
         """Have the shell run it; nothing is awaited."""
         self.socket.sendall(command.encode() + b"\n")
 
-    def run(self, command, seconds=60):
+    def run(self, command, seconds=300):
         """What the command writes."""
         self.count += 1
         self.socket.settimeout(seconds)
@@ -254,7 +254,7 @@ def probe(shell, addresses=ADDRESSES, ports=PORTS, seconds=2, gateway=SLIRP_MAC)
     words = shell.run(
         f"/mnt/probe eth0 {gateway} {seconds} {' '.join(addresses)}"
         f" -- {' '.join(map(str, ports))}",
-        120,
+        300,
     )
     if f"probed {len(addresses) * len(ports)}" not in words:
         raise AssertionError(f"the probe did not end: {words[-2000:]}")

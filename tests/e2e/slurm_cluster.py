@@ -49,7 +49,7 @@ ReturnToService=2
 SlurmdTimeout={node_timeout}
 InactiveLimit=0
 KillWait=5
-MinJobAge=60
+MinJobAge=600
 SlurmdParameters=config_overrides
 GresTypes=gpu
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
@@ -217,7 +217,7 @@ class Cluster:
         process = self.daemons.pop(name, None)
         if process:
             process.send_signal(how)
-            process.wait(20)
+            process.wait(120)
 
     def start_munge(self):
         d = self.dir / "munge"
@@ -278,7 +278,7 @@ class Cluster:
         """Its loss of power."""
         node = self.nodes.pop(number)
         node.kill()
-        node.wait(10)
+        node.wait(60)
         self.ip("link", "del", f"qwd{number}", check=False)
 
     def first(self, number):
@@ -293,7 +293,7 @@ class Cluster:
             ["nsenter", f"--target={self.first(number)}", "--all", *argv],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
             **more,
         )
@@ -310,7 +310,7 @@ class Cluster:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
             user=pwd.getpwnam(user).pw_uid if user else None,
         )
