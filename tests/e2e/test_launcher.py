@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import CGI, SERVICE_USER, TREE, Site, eventually, is_socket, processes
+from harness import CGI, SERVICE_USER, TREE, Site, eventually, is_listening, processes, tell
 
 UNITS = TREE / "etc/systemd"
 
@@ -45,14 +45,14 @@ class Activator:
             stderr=self.log,
             start_new_session=True,
         )
-        eventually(lambda: is_socket(self.path), what=f"{self.path}")
+        eventually(lambda: is_listening(self.path), what=f"{self.path}")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(10)
+        self.process.wait(60)
         self.log.close()
 
     def words(self):
@@ -68,7 +68,7 @@ class Launching(unittest.TestCase):
         """As `systemctl restart apache2` does with what is in its cgroup."""
         for process in processes():
             if process.role == "apache":
-                os.kill(process.pid, signal.SIGKILL)
+                tell(process, signal.SIGKILL)
         eventually(
             lambda: not [p for p in processes() if p.role == "apache"], what="no Apache"
         )
@@ -104,7 +104,7 @@ class Launching(unittest.TestCase):
         with Site() as site:
             self.options(site, launcher="auto")
             name = site.running()["name"]
-            self.assertEqual(site.process("owner").parent, 1)
+            self.is_forked(site)
             site.end(name)
             # Somebody else's, which we could use, but which is not ours.
             place = site.dir / "run/launch"
@@ -114,13 +114,21 @@ class Launching(unittest.TestCase):
                 other.listen(4)
                 (place / "session").chmod(0o666)
                 name = site.running()["name"]
-                self.assertEqual(site.process("owner").parent, 1)
+                self.is_forked(site)
                 site.end(name)
             # Ours, but nobody listens any more.
             os.chown(place / "session", SERVICE_USER.pw_uid, SERVICE_USER.pw_gid)
             name = site.running()["name"]
-            self.assertEqual(site.process("owner").parent, 1)
+            self.is_forked(site)
             site.end(name)
+
+    def is_forked(self, site):
+        """By a request, which has ended, or will at once."""
+
+        def parents():
+            return {p.parent for p in site.processes() if p.role == "owner"}
+
+        eventually(lambda: parents() == {1}, what="an owner without a parent")
 
     def test_systemd_or_nothing_where_that_is_configured(self):
         with Site() as site:
@@ -146,11 +154,11 @@ class Launching(unittest.TestCase):
             packet = b'{"version":1,"arguments":["--%s","x"],"descriptors":[]}'
             # The socket is 0600, which does not hold root; the peer's uid does.
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
-                s.settimeout(20)
+                s.settimeout(60)
                 s.connect(str(unit.path))
-                s.send(packet % b"session-owner")
-                # Closed, without reading what was sent.
-                with self.assertRaises(ConnectionResetError):
+                # Closed, without reading what was sent; perhaps before it was.
+                with self.assertRaises((ConnectionResetError, BrokenPipeError)):
+                    s.send(packet % b"session-owner")
                     s.recv(16)
             told = "user 0 may not start processes here"
             eventually(lambda: told in unit.words(), what=told)
@@ -160,7 +168,7 @@ class Launching(unittest.TestCase):
                      "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
                      "s.connect(sys.argv[1]); s.send(sys.argv[2].encode())\n"
                      "s.recv(16); s.recv(16)", str(unit.path), (packet % role).decode()],
-                    user=SERVICE_USER.pw_uid, check=False, timeout=20,
+                    user=SERVICE_USER.pw_uid, check=False, timeout=60,
                 )  # fmt: skip
                 self.assertEqual(done.returncode, 0)
             told = "something else than a session-owner was handed over"
@@ -259,7 +267,7 @@ class Borrowed(unittest.TestCase):
             def ask(path):
                 done = subprocess.run(
                     [path], user=SERVICE_USER.pw_uid, group=SERVICE_USER.pw_gid,
-                    extra_groups=[], capture_output=True, text=True, timeout=20, check=True,
+                    extra_groups=[], capture_output=True, text=True, timeout=60, check=True,
                     env={"GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "GET",
                          "QUERY_STRING": "terms=1", "REMOTE_ADDR": "127.0.0.1",
                          "SERVER_NAME": "localhost", "SERVER_PORT": "80",
@@ -280,7 +288,7 @@ class Borrowed(unittest.TestCase):
             def run(user, *arguments):
                 return subprocess.run(
                     [program, *arguments], user=user.pw_uid, group=user.pw_gid,
-                    extra_groups=[], capture_output=True, text=True, timeout=20,
+                    extra_groups=[], capture_output=True, text=True, timeout=60,
                     check=False, env={"LISTEN_FDS": "1"},
                 )  # fmt: skip
 
@@ -351,7 +359,7 @@ class Checking(unittest.TestCase):
                 subprocess.run(
                     ["setpriv", "--no-new-privs", "/usr/sbin/apache2", "-f",
                      site.dir / "etc/httpd.conf", "-k", "start"],
-                    check=True, timeout=20,
+                    check=True, timeout=60,
                 )  # fmt: skip
                 eventually(lambda: self.lines(site, "NoNewPrivileges"), what="the complaint")
                 self.assertRegex(self.one(site, "set-user-id"), "^error: .* NoNewPrivileges=no")

@@ -129,7 +129,7 @@ class Ends(unittest.TestCase):
             name = site.running()["name"]
             for p in site.processes(name):
                 if p.pid != web_owner(site, name).pid and p.role in ("owner", "qemu-web-deskto"):
-                    os.kill(p.pid, signal.SIGSTOP)
+                    tell(p, signal.SIGSTOP)
             self.assertEqual(mark(slurm, name)["session"]["state"], "running")
             slurm.run("scontrol", "update", f"JobId={site.record(name)['job']}", "TimeLimit=1")
             self.assert_end(
