@@ -4,6 +4,7 @@ be had.  (SR28, P3, P34)"""
 # lane: guests
 
 import base64
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -14,7 +15,7 @@ import threading
 import unittest
 
 import net_servers as net
-from harness import CGI, Browser, Site, eventually, html_problems
+from harness import CGI, Browser, Site, eventually, files_below, html_problems
 from script_servers import WebServer
 
 SERIAL = (
@@ -178,14 +179,11 @@ def files_with(secret, *places):
     forms = [secret.encode()]
     forms += [base64.b64encode(b"x" * n + secret.encode())[4:-4] for n in range(3)]
     found = []
-    for place in places:
-        for path in place.rglob("*"):
-            try:
-                if path.is_file() and not path.is_symlink():
-                    data = path.read_bytes()
-                    found += [str(path) for form in forms if form in data]
-            except OSError:
-                pass
+    for path in files_below(*places):
+        with contextlib.suppress(OSError):
+            if path.is_file() and not path.is_symlink():
+                data = path.read_bytes()
+                found += [str(path) for form in forms if form in data]
     return found
 
 
@@ -366,7 +364,7 @@ class Failures(WithServer):
             name = site.create()["name"]
             eventually(lambda: site.process("qwd-net"), 20, "qwd-net")
             site.end(name)
-            self.assertEqual(helpers(site), [])
+            eventually(lambda: not helpers(site), 5, "the end of its helpers")
 
     def test_without_being_required_it_is_a_warning(self):
         with self.site(

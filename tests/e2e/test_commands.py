@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
@@ -253,11 +254,19 @@ class Commands(unittest.TestCase):
         told = json.loads(self.run_ctl("refresh", "--json").stdout)["machines"]
         self.assertEqual([(m["name"], m["state"]) for m in told], [("tiny.iso", "CD")])
         lines = json.loads(self.run_ctl("log", "--json", self.name).stdout)["lines"]
-        self.assertEqual(lines, self.run_ctl("log", self.name).stdout.splitlines())
+        later = self.run_ctl("log", self.name).stdout.splitlines()
+        self.assertEqual(lines, later[: len(lines)])
         checked = self.run_ctl("check", "--json")
         told = json.loads(checked.stdout)
         plain = self.run_ctl("check").stdout.splitlines()
-        self.assertEqual([f"{c['level']}: {c['text']}" for c in told["checks"]], plain)
+
+        def without_numbers(words):
+            return [re.sub(r"\d+", "N", line) for line in words]  # what is free, and such
+
+        self.assertEqual(
+            without_numbers(f"{c['level']}: {c['text']}" for c in told["checks"]),
+            without_numbers(plain),
+        )
         self.assertEqual(told["errors"], sum(line.startswith("error: ") for line in plain))
 
     def test_quiet_says_only_what_goes_wrong(self):

@@ -15,7 +15,7 @@ import unittest
 import urllib.parse
 
 import net_fakes
-from harness import CGI, HOME, SERVICE_USER, Site, eventually, processes
+from harness import CGI, HOME, SERVICE_USER, Site, eventually, files_below, processes
 from login_servers import Program
 
 HEADERS = {
@@ -61,11 +61,12 @@ class Case(unittest.TestCase):
         return client
 
     def state(self):
-        """Everything that the service has stored, but the times of use."""
+        """Everything that the service has stored, but the times of use, its log,
+        and the port of a gateway, which may end meanwhile."""
         digest = hashlib.sha256()
         for top in (self.site.store, self.site.dir / "lib"):
-            for path in sorted(top.rglob("*")):
-                if path.is_file() and path.name != "log":
+            for path in sorted(files_below(top)):
+                if path.is_file() and path.name not in ("log", "port"):
                     digest.update(str(path).encode() + b"\0" + path.read_bytes())
         return digest.hexdigest()
 
