@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from harness import BLINK, Site, Vnc, eventually, pictures_differ, wait_for_prompt
+from harness import BLINK, PATIENCE, Site, Vnc, eventually, pictures_differ, wait_for_prompt
 
 DISK = {"name": "tiny.qcow2", "description": "Tiny disk"}
 PLACE = 30000  # of the disk, in sectors: behind the guest's own
@@ -28,7 +28,7 @@ def run(site, *arguments, **more):
 
 def capture(site, *arguments):
     process = run(site, "capture", *arguments)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     return process.returncode, out, err
 
 
@@ -37,7 +37,7 @@ class Freezer:
 
     def __init__(self, site, name):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
         self.socket.connect(str(site.session_dir(name) / "control"))
         self.socket.send(b'{"verb":"freeze"}')
         if self.socket.recv(16) != b"ok":
@@ -49,11 +49,14 @@ class Freezer:
 
 class Capture(unittest.TestCase):
     def lives(self, vnc):
-        """The guest's screen answers to a key."""
+        """The guest's screen answers to keys, of which it may lose some."""
         before = vnc.screen()
-        vnc.type("x")
-        eventually(lambda: pictures_differ(before, vnc.screen()) > 0, 20,
-                   "an answer of the guest", pause=0.2)
+
+        def answers():
+            vnc.type("x")
+            return pictures_differ(before, vnc.screen()) > BLINK
+
+        eventually(answers, 20, "an answer of the guest", pause=0.2)
 
     def names(self, site):
         return sorted(p.name for p in site.machines_dir.iterdir())
@@ -77,7 +80,7 @@ class Capture(unittest.TestCase):
                              f"of=/dev/vda bs=512 seek={PLACE} "
                              f"count={len(MARK) // 512} conv=fsync; clear; fi\n")
                     with contextlib.suppress(AssertionError):
-                        eventually(written, 15, "the guest's write", pause=0.2)
+                        eventually(written, 15 / PATIENCE, "the guest's write", pause=0.2)
                         break
                 self.assertTrue(written(), "the guest did not write")
                 status, out, err = capture(site, name, "mine.qcow2",

@@ -116,7 +116,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def page_together(self, _):
         """Answers when as many ask as are to ask at once."""
-        self.server.together.wait(20)
+        self.server.together.wait(60)
         self.body(DISK)
 
     def page_ignores_condition(self, _):
@@ -156,12 +156,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def page_hangs(self, _):
         self.body(DISK[:512 * 1024], length=len(DISK))
         self.server.hanging.set()
-        self.server.over.wait(60)
+        self.server.over.wait(120)
 
     def page_pauses(self, _):
         self.body(DISK[:512 * 1024], length=len(DISK))
         self.server.hanging.set()
-        self.server.over.wait(60)
+        self.server.over.wait(120)
         self.wfile.write(DISK[512 * 1024:])
 
     def page_longer(self, _):
@@ -277,7 +277,7 @@ class Download(unittest.TestCase):
     def download(self, *arguments, under=()):
         return Result(subprocess.run(
             [*under, *self.argv(*arguments)], env=self.environment,
-            capture_output=True, text=True, timeout=120, check=False))
+            capture_output=True, text=True, timeout=300, check=False))
 
     def files(self):
         """What is in dir_machines, but for the notes of the urls."""
@@ -473,7 +473,7 @@ class Bad(Download):
              *self.argv()], env=self.environment, text=True, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE)
         self.addCleanup(process.kill)
-        self.assertTrue(self.server.hanging.wait(20))
+        self.assertTrue(self.server.hanging.wait(60))
         # The other end of its mount namespace.
         inner = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
         disk = pathlib.Path(f"/proc/{inner.split()[0]}/root{self.machines}")
@@ -587,9 +587,9 @@ class Interrupted(Download):
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
-        self.assertTrue(self.server.hanging.wait(10))
+        self.assertTrue(self.server.hanging.wait(60))
         part = self.machines / ".disk.raw.part"
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not (part.exists() and part.stat().st_size == 512 * 1024):
             self.assertLess(time.monotonic(), end, self.files())
             time.sleep(0.02)
@@ -601,7 +601,7 @@ class Interrupted(Download):
             process = self.hang()
             self.assertIn(".disk.raw.part", self.files())
             process.send_signal(number)
-            _, err = process.communicate(timeout=10)
+            _, err = process.communicate(timeout=60)
             self.assertEqual(process.returncode, 1)
             self.assertIn("disk.raw: interrupted\n", err)
             self.assertEqual(self.files(), ["disk.raw"])
@@ -942,7 +942,7 @@ class Mirrors(Download):
         process = subprocess.Popen(self.argv(), env=self.environment, text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(process.kill)
-        self.assertTrue(self.server.hanging.wait(20))
+        self.assertTrue(self.server.hanging.wait(60))
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
         self.assertEqual((process.returncode, err),

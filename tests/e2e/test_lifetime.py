@@ -70,7 +70,7 @@ class Extending(Case):
             self.assertEqual(left(site, name), 300)
             answer = site.post_form({"session_extend": name, "snapshot_lifetime": "1200"})
             self.assertEqual(answer.status, 200, answer)
-            self.assertAlmostEqual(left(site, name), 1200, delta=15)
+            self.assertAlmostEqual(left(site, name), 1200, delta=60)
             self.assertEqual(answer.json()["session"]["name"], name)
             site.wait_state(name, "running")
             # Without a time: as long as may be.
@@ -155,7 +155,7 @@ class Extending(Case):
             record = site.record(name)
             self.assertEqual(record["reason"], "Its lifetime was over.")
             self.assertGreaterEqual(record["ended_boot_ms"], record["ends_boot_ms"])
-            self.assertLess(record["ended_boot_ms"], record["ends_boot_ms"] + 5000)
+            self.assertLess(record["ended_boot_ms"], record["ends_boot_ms"] + 60000)
             self.assertGreater(record["ended_boot_ms"], started + 74000)
 
     def test_without_an_end_where_that_is_allowed(self):
@@ -238,14 +238,15 @@ class Warning(Case):
             self.assertNotIn("email", session)
             site.configure(service_max_cpu_fraction_nb_per_user=9)
             ann.wait_state(name, "running")
-            other = ann.create(**fields)["name"]
+            # Its letter is written twenty seconds after the first one's.
+            other = ann.create(**fields | {"snapshot_lifetime": 100})["name"]
             mails = []
             net.within(50, "a mail", lambda: mails.extend(SERVERS["exim"].mails()) or mails)
             # The other letter's process reads the configuration of its moment.
             site.configure(smtp_port=silent.port)
             self.check_mail(site, name, mails)
             letter = eventually(lambda: next((p for p in site.processes(other)
-                                              if "--session-letter" in p.argv), None), 50)
+                                              if "--session-letter" in p.argv), None), 90)
             self.assertEqual(letter.parent, site.process("owner", other).pid)
             self.assertEqual(set(letter.environment()), {"PATH", "LANG", "HOME"})
             # Meanwhile its owner answers, and ends with all that it has.
@@ -275,11 +276,11 @@ class Warning(Case):
 class NoRoom(Case):
     def test_a_refusal_says_which_limit_and_when_there_is_room(self):
         with Site(options={"service_max_instance_nb": 1}) as site:
-            session = site.create(snapshot_lifetime=1230)
+            session = site.create(snapshot_lifetime=1255)
             answer = site.visitor().post_form(site.order(user="bob"))
             self.refused(answer, 503, None, "All 1 places on this server are taken. Try again "
                                             "later. The next session ends in 20 min.")
-            self.assertIn(int(answer.headers["Retry-After"]), range(1200, 1231))
+            self.assertIn(int(answer.headers["Retry-After"]), range(1200, 1256))
             page = site.visitor().post_form(site.order(user="bob"), accept="html")
             self.assertIn("The next session ends in 20 min.", page.text)
             site.configure(service_max_instance_nb=5, service_max_session_nb_per_user=1)

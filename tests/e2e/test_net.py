@@ -90,7 +90,7 @@ class TheWayThere(Case):
                     answer = self.check("error timeout", verb, silent.port, tls=tls, timeout=1,
                                         **(MAIL if verb == "mail-send" else {}))
                     self.assertGreater(answer.seconds, 0.9)
-                    self.assertLess(answer.seconds, 3)
+                    self.assertLess(answer.seconds, 9)  # not the usual ten
                     self.assertLess(answer.cpu, 0.8)
 
     def test_a_server_that_goes_silent_in_the_middle_costs_its_timeout(self):

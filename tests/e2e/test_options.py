@@ -7,7 +7,7 @@ import subprocess
 import unittest
 import urllib.request
 
-from harness import CGI, HOME, Site
+from harness import CGI, HOME, PATIENCE, Site
 
 
 class Effect(unittest.TestCase):
@@ -30,14 +30,15 @@ class Effect(unittest.TestCase):
                 ["qemu-img", "info", "--force-share", "--output=json", overlay],
                 capture_output=True,
                 check=True,
-                timeout=20,
+                timeout=60,
             )
             self.assertEqual(json.loads(told.stdout)["virtual-size"], 256 * 2**20)
             self.assertEqual(site.record(session["name"])["network"], "none")
             self.assertIsNone(site.process("slirp4netns"))
-            # The guest ignores the button for some seconds; nobody waits.
+            # The guest ignores the button for some seconds; nobody waits, as by
+            # default for ten.
             site.stop(session["name"])
-            site.wait_state(session["name"], "ended", 5)
+            site.wait_state(session["name"], "ended", 9 / PATIENCE)
             log = (site.store / "log").read_text()
             self.assertIn("event=qemu-ended", log)
 

@@ -15,7 +15,7 @@ CGI = "usr/libexec/qemu-web-desktop/cgi"
 HELPERS = tuple(f"usr/libexec/qemu-web-desktop/qwd-{name}" for name in ("net", "script", "visitor"))
 
 
-def run(*command, seconds=300, check=True, **more):
+def run(*command, seconds=900, check=True, **more):
     done = subprocess.run(
         [str(word) for word in command],
         cwd=more.pop("cwd", TREE),

@@ -60,20 +60,22 @@ return [...document.querySelectorAll('a, button, input, select, summary')].filte
 }).map(e => e.outerHTML.slice(0, 80));
 """
 
-# What the tabulator should stop at, in the page's order, as marks.
+# What the tabulator should stop at, in the page's order, as marks; not in the
+# document, of which the page's script makes what the server says anew.
 STOPS = r"""
 let i = 0;
+window.stops = new WeakMap();
 return [...document.querySelectorAll('a[href], button, input, select, textarea, summary')]
   .filter(e => e.getClientRects().length && e.type !== 'hidden' && !e.disabled &&
                e.tabIndex >= 0 && !(e.closest('details:not([open])') && e.tagName !== 'SUMMARY'))
-  .map(e => e.dataset.stop = String(i++));
+  .map(e => (window.stops.set(e, String(i)), String(i++)));
 """
 
 FOCUS = r"""
 const e = document.activeElement, s = getComputedStyle(e);
 const seen = (s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2);
 const b = e.getBoundingClientRect();
-return [e.dataset.stop || '', seen, b.bottom > 0 && b.top < innerHeight, e.outerHTML.slice(0, 80)];
+return [window.stops.get(e) || '', seen, b.bottom > 0 && b.top < innerHeight, e.outerHTML.slice(0, 80)];
 """
 
 

@@ -34,9 +34,9 @@ class EndsByItself(unittest.TestCase):
     def test_the_gateway_a_minute_after_the_last_session(self):
         with Site() as site:
             name = site.running()["name"]
+            end = time.monotonic()
             site.post_form({"session_stop": name, "now": "1"})
             site.wait_state(name, "ended")
-            end = time.monotonic()
             self.assertIsNotNone(site.process("websockify"))
             eventually(
                 lambda: not site.process("keeper") and not site.process("websockify"),
