@@ -15,7 +15,7 @@ import time
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TREE / "tests/e2e"))
-from harness import FINAL, eventually, guest, processes  # noqa: E402
+from harness import FINAL, eventually, files_below, guest, processes, tell  # noqa: E402
 
 # Copies that every user may run; the sandbox's tree is root's alone.
 PROGRAMS = pathlib.Path("/tmp/programs")
@@ -106,7 +106,7 @@ class Place:
                 self.end(name)
         for process in self.mine():
             if process.role == "keeper":
-                os.kill(process.pid, 15)
+                tell(process, 15)
         with contextlib.suppress(AssertionError):
             eventually(lambda: not self.mine(), 10)
         left = [str(p) for p in self.mine()]
@@ -116,7 +116,7 @@ class Place:
 
     # -- programs
 
-    def run(self, argv, env=None, data=None, seconds=60, **more):
+    def run(self, argv, env=None, data=None, seconds=180, **more):
         """Run as the service's user.  Problem if it does not end."""
         done = self.start(argv, env, data, **more)
         try:
@@ -237,7 +237,7 @@ class Place:
         if not record or record["state"] != "running" or not self.lives(name):
             raise Problem(f"{name} does not run any more: {record}")
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(10)
+            s.settimeout(60)
             try:
                 s.connect(str(self.store / "run" / name / "vnc"))
                 greeting = s.recv(12)
@@ -295,8 +295,12 @@ class Place:
             found += [
                 str(p) for p in folder.iterdir() if p.name.split(".")[0] not in living
             ]
-        for root in (self.store, self.dir / "lib"):
-            found += [str(p) for p in root.rglob("*.tmp")]
+        # The canary's owner may be writing its record.
+        found += [
+            str(p)
+            for p in files_below(self.store, self.dir / "lib")
+            if p.name.endswith(".tmp") and p.name != f"{self.canary}.json.tmp"
+        ]
         damaged = self.store / "damaged"
         if damaged.exists():
             found += [f"damaged: {p.read_text()[:100]}" for p in damaged.iterdir()]

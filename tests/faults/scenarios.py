@@ -143,7 +143,7 @@ class Owner(Scenario):
     Reserved as session/admission.c does it, launched as run/launch.c does."""
 
     name = "create and stop: the owner"
-    patience = 20
+    patience = 120
 
     def prepare(self):
         place = self.place
@@ -227,7 +227,7 @@ class Owner(Scenario):
         except Problem:
             # Unless it has been killed in this moment.
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(2)
+                process.wait(20)
             if process.returncode is None:
                 raise
         # The one that fails may be the answer to this.
@@ -339,7 +339,7 @@ class Keeper(Scenario):
             [*prefix, *self.argv()], self.env() | more_env, pass_fds=self.fds, **how
         )
         os.close(self.fds[0])
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < end:
             if (self.gateway / "port").exists():
                 break
