@@ -165,6 +165,14 @@ $(BUILD)/clock/qwdctl: $(CTL_OBJ) $(OBJ)/tests/e2e/clock.o $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(link_flags) -o $@ $^ $(CTL_LIBS)
 
+# And with one that takes its time where a test may look (tests/e2e/lazy.c).
+.PHONY: lazy-programs
+lazy-programs: $(BUILD)/lazy/qemu-web-desktop
+$(BUILD)/lazy/qemu-web-desktop: $(CGI_OBJ) $(OBJ)/tests/e2e/lazy.o $(LIB)
+	@echo '  LINK  $@'
+	@mkdir -p $(@D)
+	@$(CC) $(link_flags) -o $@ $^ $(CGI_LIBS)
+
 # A unit test has its own main(); those of qwdctl and qwd-net stay in their
 # archives.
 $(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_LIB) $(CTL_LIB) $(NET_LIB) $(LIB)
