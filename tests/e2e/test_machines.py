@@ -254,8 +254,8 @@ class Form(unittest.TestCase):
                 ".options].filter((o) => !o.disabled).map((o) => o.textContent))"
             )
             self.assertEqual(enabled[0], ["Standard (2)", "2"])
-            self.assertEqual(enabled[1], ["Standard (0.5)", "512 MB"])
-            self.assertEqual(enabled[2], ["Standard (5)", "5 GB", "10 GB", "20 GB"])
+            self.assertEqual(enabled[1], ["Standard (512 MB)", "512 MB"])
+            self.assertEqual(enabled[2], ["Standard (5 GB)", "5 GB", "10 GB", "20 GB"])
             hint = browser.one("#machine-limits")
             self.assertIn("2 processors, 0.5 to 0.75 GB of memory", hint.text)
             picture = hint.find_element("css selector", "img")

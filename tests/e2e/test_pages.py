@@ -60,6 +60,16 @@ return [...document.querySelectorAll('a, button, input, select, summary')].filte
 }).map(e => e.outerHTML.slice(0, 80));
 """
 
+# What stands in a list's column of labels, where rows are cards.
+MISPLACED = r"""
+return [...document.querySelectorAll('td[data-label]')].filter(
+  td => getComputedStyle(td).display === 'grid').flatMap(td => {
+    const edge = td.getBoundingClientRect().left +
+      parseFloat(getComputedStyle(td).gridTemplateColumns);
+    return [...td.children].filter(e => e.getBoundingClientRect().left < edge); })
+  .map(e => e.outerHTML.slice(0, 80));
+"""
+
 # What the tabulator should stop at, in the page's order, as marks; not in the
 # document, of which the page's script makes what the server says anew.
 STOPS = r"""
@@ -157,12 +167,18 @@ class Pages(unittest.TestCase):
         with self.subTest(name):
             self.assertEqual(browser.run(CONTRAST), [])
             self.assertEqual(browser.run(SMALL), [])
+            self.assertEqual(browser.run(MISPLACED), [])
+            for button in browser.all("form button"):
+                if "Extend" in button.text:
+                    self.assertRegex(button.text, r"^Extend to \d")
             wide = browser.run("return [document.documentElement.scrollWidth, innerWidth]")
             self.assertLessEqual(wide[0], wide[1])
 
     def test_wide_and_light(self):
         for name, browser in self.look_at_all("wide"):
             self.check(browser, name)
+            if name == "manage":
+                self.assertRegex(browser.text(), r"Extend to \d")
 
     def test_wide_and_dark(self):
         for name, browser in self.look_at_all("dark", dark=True):

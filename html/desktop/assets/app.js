@@ -68,8 +68,10 @@
   const gpu = byId("gpu");
   let gpu_wanted = gpu && gpu.checked;
 
-  function adapt(select, amounts) {
+  function adapt(select, amounts, unit) {
     const [min, max, standard] = amounts.split(" ").map(Number);
+    const same = [...select.options].find((option) => Number(option.value) === standard);
+    const amount = same && same.value !== "" ? same.textContent : standard + unit;
     for (const option of select.options) {
       const value = Number(option.value);
       const out = option.value !== "" && (value < min || value > max);
@@ -77,7 +79,7 @@
       option.hidden = out;
       if (option.value === "") {
         if (!option.dataset.text) option.dataset.text = option.textContent;
-        option.textContent = `${option.dataset.text} (${standard})`;
+        option.textContent = `${option.dataset.text} (${amount})`;
       }
     }
     if (select.selectedOptions[0] && select.selectedOptions[0].disabled) {
@@ -92,7 +94,8 @@
     if (!chosen) return;
     for (const field of ["cpu", "memory", "disk"]) {
       const select = byId(field);
-      if (select && chosen.dataset[field]) adapt(select, chosen.dataset[field]);
+      const unit = field === "cpu" ? "" : " GB";
+      if (select && chosen.dataset[field]) adapt(select, chosen.dataset[field], unit);
     }
     if (gpu) {
       const given = chosen.dataset.gpu;
