@@ -142,6 +142,8 @@ static const char *step_detail(const struct session *s, int step)
 
 	if (step == STEP_SCRIPT && s->notice[0] && !session_stands_still(s))
 		return s->notice;
+	if (step == STEP_GUEST && s->state == SESSION_RUNNING)
+		return "It has begun to start; its screen shows how far it is.";
 	if (step != STEP_QEMU || steps_done(s) <= STEP_QEMU)
 		return NULL;
 	if (s->kvm)

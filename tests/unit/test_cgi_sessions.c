@@ -129,6 +129,49 @@ static void each_state_has_its_page(void **state)
 	}
 }
 
+static void the_page_of_an_ended_session_says_why_first(void **state)
+{
+	AUTO_ANSWER struct answer page;
+	struct session s;
+	char cookie[200];
+	int lock = site_make_session(&s, "qwd-why", "ann", SESSION_ENDED);
+
+	(void)state;
+	site_log_in("ann", cookie, sizeof(cookie));
+	site_visit(&(struct ask){ .query = "session=qwd-why",
+				  .env = { cookie },
+				  .html = true },
+		   &page);
+	site_forget_session(&s, lock);
+	assert_non_null(strstr(page.body,
+			       "<p>A &lt;reason&gt;. It is switched off, and "
+			       "its disk is erased.</p>"));
+}
+
+static void who_is_asked_before_a_stop_is_not_told_to_press_connect(
+	void **state)
+{
+	AUTO_ANSWER struct answer plain;
+	AUTO_ANSWER struct answer asked;
+	struct session s;
+	char cookie[200];
+	int lock = site_make_session(&s, "qwd-ask", "ann", SESSION_RUNNING);
+	struct ask ask = { .query = "session=qwd-ask",
+			   .env = { cookie },
+			   .html = true };
+
+	(void)state;
+	site_log_in("ann", cookie, sizeof(cookie));
+	site_visit(&ask, &plain);
+	ask.query = "session=qwd-ask&confirm=stop";
+	site_visit(&ask, &asked);
+	site_forget_session(&s, lock);
+	assert_non_null(strstr(plain.body, "Press Connect"));
+	assert_non_null(strstr(asked.body, "id=\"confirm\""));
+	assert_null(strstr(asked.body, "Press Connect"));
+	assert_null(strstr(asked.body, "id=\"connect\""));
+}
+
 static void a_failed_session_says_which_step_why_and_what_to_do(void **state)
 {
 	static const char *const steps[] = {
@@ -180,6 +223,7 @@ static void the_guest_step_is_shown_only_if_it_was_observed(void **state)
 	site_log_in("ann", cookie, sizeof(cookie));
 	for (int seen = 0; seen < 2; seen++) {
 		AUTO_ANSWER struct answer a;
+		const json_t *steps;
 		struct session s;
 		int lock = site_make_session(&s, "qwd-guest", "ann",
 					     SESSION_RUNNING);
@@ -190,10 +234,16 @@ static void the_guest_step_is_shown_only_if_it_was_observed(void **state)
 					  .env = { cookie } },
 			   &a);
 		site_forget_session(&s, lock);
-		assert_int_equal(
-			json_array_size(json_object_get(
-				json_object_get(a.json, "progress"), "steps")),
-			4 + seen);
+		steps = json_object_get(json_object_get(a.json, "progress"),
+					"steps");
+		assert_int_equal(json_array_size(steps), 4 + seen);
+		/* Seen is not there yet. */
+		if (seen)
+			assert_string_equal(
+				answer_member(json_array_get(steps, 4),
+					      "detail"),
+				"It has begun to start; its screen shows how "
+				"far it is.");
 	}
 }
 
@@ -402,6 +452,9 @@ int main(void)
 		cmocka_unit_test(a_session_is_shown_to_its_user_alone),
 		cmocka_unit_test(a_session_that_does_not_exist_is_not_found),
 		cmocka_unit_test(each_state_has_its_page),
+		cmocka_unit_test(the_page_of_an_ended_session_says_why_first),
+		cmocka_unit_test(
+			who_is_asked_before_a_stop_is_not_told_to_press_connect),
 		cmocka_unit_test(
 			a_failed_session_says_which_step_why_and_what_to_do),
 		cmocka_unit_test(
