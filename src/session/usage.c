@@ -81,6 +81,20 @@ void usage_count(const struct store *st, const struct session_list *all,
 	}
 }
 
+/* What makes room among one's own: `less`, where there is some left. */
+static int refuse_share(const struct usage *u, long long used, long long most,
+			const char *what, const char *less, struct err *e)
+{
+	bool full = used >= most;
+
+	return err_set(e, ERR_BUSY,
+		       "Your sessions use %lld of at most %lld %s. %s%s", used,
+		       most, what, full ? "" : less,
+		       full		? "Stop one that you no longer need." :
+		       u->user_sessions ? ", or stop a session." :
+					  ".");
+}
+
 static int check_user(const struct limits *l, const struct usage *u,
 		      const struct session *s, struct err *e)
 {
@@ -92,15 +106,12 @@ static int check_user(const struct limits *l, const struct usage *u,
 	if (l->cluster)
 		return 0;
 	if (u->user_cpu + s->cpu > l->user_cpu)
-		return err_set(e, ERR_BUSY,
-			       "Your sessions use %lld of at most %lld cores. "
-			       "Ask for fewer, or stop a session.",
-			       u->user_cpu, l->user_cpu);
+		return refuse_share(u, u->user_cpu, l->user_cpu,
+				    l->user_cpu == 1 ? "core" : "cores",
+				    "Ask for fewer", e);
 	if (u->user_memory_mb + s->memory_mb > l->user_memory_mb)
-		return err_set(e, ERR_BUSY,
-			       "Your sessions use %lld of at most %lld MB of "
-			       "memory. Ask for less, or stop a session.",
-			       u->user_memory_mb, l->user_memory_mb);
+		return refuse_share(u, u->user_memory_mb, l->user_memory_mb,
+				    "MB of memory", "Ask for less", e);
 	return 0;
 }
 

@@ -140,17 +140,20 @@ static int error_html(struct visit *v, const struct err *why, struct err *e)
 	int status = reply_status_of(why->code);
 	char wait[32];
 	char retry[80];
+	bool said;
 
 	if (why->code == ERR_LOGIN)
 		return page_login(v, why, e);
 	clock_duration(why->retry_after, wait, sizeof(wait));
 	snprintf(retry, sizeof(retry), "The next chance may come in %s.", wait);
+	/* The sentence may have said when: once is enough. */
+	said = strstr(why->msg, wait) != NULL;
 	return page_html(v, status, "error.html", title_for(status), 0,
 			 json_pack("{so si ss ss?}", "error",
 				   page_error_value(v, why, NULL), "status",
 				   status, "advice", advice_for(why->code),
 				   "retry_text",
-				   why->retry_after ? retry : NULL),
+				   why->retry_after && !said ? retry : NULL),
 			 e);
 }
 

@@ -141,7 +141,11 @@ int page_host(struct visit *v, struct err *e)
 	json_t *value;
 
 	if (access_check(&v->who, ACTION_OVERSEE, NULL, e) < 0)
-		return -1;
+		return e->code != ERR_FORBIDDEN ?
+			       -1 :
+			       err_set(e, ERR_FORBIDDEN,
+				       "Only an administrator may see this "
+				       "page.");
 	if (visit_store(v, e) < 0 || state_read(&v->store, true, &state, e) < 0)
 		return -1;
 	value = value_of(&v->config, &state, e);

@@ -89,8 +89,10 @@ static int check_user(const struct visit *v, const char *user, struct err *e)
 		return err_field(e, "user", "Enter your user name.");
 	if (!session_user_ok(user))
 		return err_field(e, "user",
-				 "This cannot be a user name: it is too long, "
-				 "or holds characters that names do not have.");
+				 "This cannot be a user name. Use letters, "
+				 "digits and . _ - + @, at most %d, and begin "
+				 "with a letter or a digit.",
+				 SESSION_USER_SIZE - 1);
 	if (remote && strcmp(remote, user) != 0)
 		return err_field(e, "user", "You are logged in as %s.", remote);
 	return 0;

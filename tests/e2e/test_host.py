@@ -68,7 +68,10 @@ class HostPage(unittest.TestCase):
             self.assertIn('href="/cgi-bin/qemu-web-desktop?host=1"',
                           carla.get(f"{CGI}?manage=1", accept="html").text)
             # Nobody else does.
-            self.assertEqual(ann.get(f"{CGI}?host=1").status, 403)
+            refused = ann.get(f"{CGI}?host=1")
+            self.assertEqual(refused.status, 403)
+            self.assertEqual(refused.json()["error"]["message"],
+                             "Only an administrator may see this page.")
             self.assertEqual(site.visitor().get(f"{CGI}?host=1").status, 401)
             self.assertNotIn("?host=1", ann.get(f"{CGI}?manage=1", accept="html").text)
 

@@ -142,11 +142,11 @@ static void cores_of_one_user_are_a_limit(void **state)
 	place_set("service_max_cpu_fraction_nb_per_user", "0.001");
 	place_set("snapshot_alloc_cpu", "1");
 	s.cpu = 2;
-	check_busy(&s, "Your sessions use 0 of at most 1 cores. Ask for fewer, "
-		       "or stop a session.");
+	check_busy(&s, "Your sessions use 0 of at most 1 core. Ask for fewer.");
 	s.cpu = 1;
 	lock = place_reserve(&s, 0);
-	check_busy(&s, "Your sessions use 1 of at most 1 cores.");
+	check_busy(&s, "Your sessions use 1 of at most 1 core. Stop one that "
+		       "you no longer need.");
 	close(place_reserve(&other, 0));
 	close(lock);
 }

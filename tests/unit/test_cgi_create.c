@@ -181,26 +181,35 @@ static void a_body_that_is_too_large_is_not_read(void **state)
 			  400, "bad-field", NULL);
 }
 
-static void a_full_service_says_when_to_come_back(void **state)
+static void a_full_service_says_once_when_to_come_back(void **state)
 {
 	AUTO_ANSWER struct answer a;
 	AUTO_ANSWER struct answer page;
+	AUTO_ANSWER struct answer endless;
+	struct ask html = { .method = "POST", .body = GOOD, .html = true };
+	struct err e = ERR_INIT;
 	struct session s;
 	int lock = site_make_session(&s, "qwd-full", "bob", SESSION_RUNNING);
 
 	(void)state;
 	site_configure("service_max_instance_nb = 1\n");
 	site_visit(&(struct ask){ .method = "POST", .body = GOOD }, &a);
-	site_visit(
-		&(struct ask){ .method = "POST", .body = GOOD, .html = true },
-		&page);
+	site_visit(&html, &page);
+	s.ends = s.ends_boot_ms = 0;
+	assert_int_equal(store_write(&site_store, &s, &e), 0);
+	site_visit(&html, &endless);
 	site_configure("");
 	site_forget_session(&s, lock);
 	answer_check_error(&a, 503, "busy", NULL);
 	assert_non_null(answer_header(&a, "Retry-After"));
 	assert_null(answer_header(&a, "Set-Cookie"));
 	assert_int_equal(page.status, 503);
-	assert_non_null(strstr(page.body, "The next chance may come in"));
+	assert_non_null(strstr(page.body, "The next session ends in "));
+	assert_null(strstr(page.body, "The next chance may come in"));
+	assert_int_equal(endless.status, 503);
+	assert_null(strstr(endless.body, "The next session ends in "));
+	assert_non_null(strstr(endless.body,
+			       "The next chance may come in 5 min."));
 	assert_int_equal(store_count_alive(&site_store), 0);
 }
 
@@ -214,7 +223,7 @@ int main(void)
 		cmocka_unit_test(the_form_comes_back_as_it_was_filled_in),
 		cmocka_unit_test(a_field_is_text_wherever_it_is_shown),
 		cmocka_unit_test(a_body_that_is_too_large_is_not_read),
-		cmocka_unit_test(a_full_service_says_when_to_come_back),
+		cmocka_unit_test(a_full_service_says_once_when_to_come_back),
 	};
 
 	/* This program is its own CGI. */
