@@ -74,7 +74,9 @@ static int open_image(const struct order *o, struct err *e)
 	AUTO_CLOSE int fd = image_open(AT_FDCWD, o->from, e);
 	struct image image;
 
-	if (fd < 0 || image_identify(fd, o->name, &image, e) < 0)
+	if (fd < 0)
+		return -1;
+	if (image_identify(fd, o->name, &image, e) < 0)
 		return err_prefix(e, "%s", o->from);
 	return TAKE_FD(fd);
 }

@@ -204,9 +204,9 @@ static void check_none(struct check *k)
 static void warn_of_proxies(struct check *k, const char *what, const char *more)
 {
 	check_say(k, CHECK_WARNING,
-		  "%s for requests from this host itself, and a proxy on it "
-		  "that sends neither X-Forwarded-For, Forwarded nor Via makes "
-		  "them of everybody's; if there is one, let it send "
+		  "%s for requests from this host itself; behind a proxy on "
+		  "it that sends neither X-Forwarded-For, Forwarded nor Via "
+		  "everybody's look like that; if there is one, let it send "
 		  "X-Forwarded-For%s",
 		  what, more);
 }

@@ -67,13 +67,13 @@ static size_t distance(const char *a, const char *b)
 const struct command *command_nearest(const char *name)
 {
 	const struct command *nearest = NULL;
-	size_t least = 4;
+	/* What is more than half of the word's letters away is another one. */
+	size_t least = smallest(4, 4, strlen(bare(name)) / 2 + 1);
 
 	for (size_t i = 0; i < command_count; i++) {
 		size_t d = distance(bare(name), commands[i].name);
 
-		if (commands[i].help && d < least &&
-		    d < strlen(commands[i].name)) {
+		if (commands[i].help && d < least) {
 			least = d;
 			nearest = &commands[i];
 		}

@@ -6,6 +6,20 @@
 #include "base/version.h"
 #include "ctl/ctl.h"
 
+static bool asks_for_help(const char *arg)
+{
+	return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+static int print_help_of(const struct command *command)
+{
+	printf("%s: %s\nUsage: qwdctl %s ", command->name, command->help,
+	       command->name);
+	command_print_usage(command, stdout);
+	printf("\n");
+	return CTL_DONE;
+}
+
 static int help_of(const struct given *g, const char *name)
 {
 	const struct command *command = command_find(name);
@@ -14,11 +28,7 @@ static int help_of(const struct given *g, const char *name)
 		return command_usage(g->command, "%.60s: there is no such "
 						 "command",
 				     name);
-	printf("%s: %s\nUsage: qwdctl %s ", command->name, command->help,
-	       command->name);
-	command_print_usage(command, stdout);
-	printf("\n");
-	return CTL_DONE;
+	return print_help_of(command);
 }
 
 int ctl_help(const struct config *c, const struct given *g)
@@ -100,6 +110,8 @@ int main(int argc, char **argv)
 	command = command_find(argv[first]);
 	if (!command)
 		return unknown(argv[first]);
+	if (command->help && first + 1 < argc && asks_for_help(argv[first + 1]))
+		return print_help_of(command);
 	status = command_read(command, argc - first, argv + first, &given);
 	return status == CTL_DONE ? run(&given, file) : status;
 }

@@ -335,7 +335,7 @@ class Check(Site):
         self.assertEqual(len(told), 1, told)
 
     def test_a_proxy_that_hides_itself_is_warned_of(self):
-        words = "and a proxy on it that sends neither X-Forwarded-For, "
+        words = "behind a proxy on it that sends neither X-Forwarded-For, "
         self.assert_found(f"^warning: the service is for .*{words}.*; .*, or configure a login$")
         self.options["allow_anonymous"] = "yes"
         self.assertFalse([line for line in self.check() if words in line])

@@ -73,6 +73,7 @@ class Arguments(unittest.TestCase):
             ("--dowload", "there is no command --dowload; did you mean download?"),
             ("gpu-unlock", "there is no command gpu-unlock; did you mean gpu_unlock?"),
             ("x", "there is no command x; see 'qwdctl help'"),
+            ("frob", "there is no command frob; see 'qwdctl help'"),
             ("flaten", "there is no command flaten; see 'qwdctl help'"),
             ("", "there is no command ; see 'qwdctl help'"),
         ):
@@ -82,6 +83,22 @@ class Arguments(unittest.TestCase):
         done = subprocess.run([TREE / "bin/qwdctl"], capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout), (USAGE, ""))
         self.assertIn("Usage: qwdctl [--config=FILE] COMMAND", done.stderr)
+
+    def test_each_command_tells_how_it_is_used_if_asked_for_help(self):
+        for command in TABLE:
+            told = self.run_ctl("help", command)
+            self.assertEqual((told.returncode, told.stderr), (DONE, ""))
+            self.assertIn(f"\nUsage: qwdctl {command} ", told.stdout)
+            for option in "--help", "-h":
+                asked = self.run_ctl(command, option)
+                self.assertEqual((asked.returncode, asked.stdout, asked.stderr),
+                                 (DONE, told.stdout, ""), command)
+
+    def test_a_file_that_is_not_there_is_named_once(self):
+        with tempfile.NamedTemporaryFile(suffix=".conf") as config:
+            done = self.run_ctl("add", "/nowhere/x.qcow2", config=config.name)
+        self.assertEqual((done.returncode, done.stderr),
+                         (FAILED, "qwdctl add: /nowhere/x.qcow2 does not exist\n"))
 
     def test_the_perl_programs_spellings_work(self):
         for old, new in ("--version", "version"), ("--config", "config"), ("--help", "help"):
