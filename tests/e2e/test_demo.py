@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -98,6 +99,11 @@ def running_session():
     return eventually(look, 60, "a running session")
 
 
+def log_in(password):
+    """The status of the answer."""
+    return request("POST", CGI, {"user": "ann", "password": password, "manage": "1"})[0].status
+
+
 class TheDemo(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -163,6 +169,28 @@ class TheDemo(unittest.TestCase):
             for word in ("Error", "error", "***", "line "):
                 self.assertNotIn(word, after)
         self.nothing_left(before)
+
+    def test_a_login_of_ones_own_can_be_tried_in_it(self):
+        """As src/doc/logins/custom.md tells."""
+        page = (TREE / "src/doc/logins/custom.md").read_text()
+        program = re.search(r"\n((?:    .*\n)+)", page.partition("## Try it\n")[2])[1]
+        with Demo(self.tree) as demo:
+            demo.ready()
+            login = self.tree / "build/demo/etc/mylogin"
+            login.write_text("".join(line[4:] for line in program.splitlines(True)))
+            login.chmod(0o755)
+            editor = self.tree / "build/demo/editor"
+            editor.write_text("#!/bin/sh\n"
+                              "echo check_user_custom = /mnt/site/etc/mylogin >>$1\n")
+            editor.chmod(0o755)
+            done = subprocess.run(
+                ["build/demo/qwdctl", "edit", "config"],
+                cwd=self.tree, env=os.environ | {"EDITOR": "/mnt/site/editor"},
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                timeout=20,
+            )  # fmt: skip
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual([log_in(word) for word in ("beamtime", "guess")], [200, 401])
 
     def test_a_second_one_makes_nothing_anew(self):
         def made():
