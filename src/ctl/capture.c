@@ -117,6 +117,17 @@ static int end_with(pid_t parent, struct err *e)
 				     err_set(e, ERR_CONFLICT, "interrupted");
 }
 
+static int check_runs_here(const struct session *s, struct err *e)
+{
+	if (s->job)
+		return err_set(e, ERR_CONFLICT,
+			       "it is a job of a cluster, and its disk cannot "
+			       "be copied from here; a stop would erase it");
+	return s->state == SESSION_RUNNING ?
+		       0 :
+		       err_set(e, ERR_CONFLICT, "it does not run");
+}
+
 /* The guest stands still until this process ends, whatever ends it. */
 int ctl_flatten(const struct config *c, const struct given *g)
 {
@@ -129,6 +140,7 @@ int ctl_flatten(const struct config *c, const struct given *g)
 	interrupt_catch();
 	if (service_store_open(c, &st, &e) < 0 || end_with(parent, &e) < 0 ||
 	    store_read_true(&st, g->words[0], &s, &e) < 0 ||
+	    check_runs_here(&s, &e) < 0 ||
 	    (frozen = control_freeze(&st, s.name, &e)) < 0 ||
 	    flatten(&st, &s, frozen, &e) < 0) {
 		fprintf(stderr, "%s\n",
@@ -156,9 +168,7 @@ static int look(const struct config *c, const char *session, struct err *e)
 			       -1 :
 			       err_set(e, ERR_NOT_FOUND, "%s: no such session",
 				       session);
-	return s.state == SESSION_RUNNING ?
-		       0 :
-		       err_set(e, ERR_CONFLICT, "%s: it does not run", session);
+	return check_runs_here(&s, e) < 0 ? err_prefix(e, "%s", session) : 0;
 }
 
 /* *machine gets the name of the session's machine. */

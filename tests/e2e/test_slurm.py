@@ -112,6 +112,12 @@ class Slurm(unittest.TestCase):
             self.assertAlmostEqual(record["ends"] - record["started"], 900, delta=5)
             state, node = self.cluster.jobs()[session["job"]["id"]]
             self.assertEqual((state, node), ("RUNNING", session["job"]["node"]))
+            for command in (["capture", "--dry-run", session["name"], "new.qcow2"],
+                            ["flatten", session["name"]]):
+                done = site.qwdctl(*command, check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("it is a job of a cluster, and its disk cannot be copied from "
+                              "here; a stop would erase it\n", done.stderr)
             site.stop(session["name"])
             session = site.wait_state(session["name"], "ended")
             self.assertEqual(session["reason"], "Stopped by its user.")
