@@ -147,8 +147,9 @@ static void check_local(struct check *k)
 		check_say(k, CHECK_ERROR,
 			  "saslauthd_socket: there is no socket %s; apt "
 			  "install sasl2-bin, start saslauthd with MECHANISMS "
-			  "= pam, and adduser %s sasl",
-			  path, k->user_name);
+			  "= pam, adduser www-data sasl (the web server's "
+			  "user), and restart the web server",
+			  path);
 	else
 		check_say(k, CHECK_OK, "logins by local accounts: %s", path);
 	if (access("/etc/pam.d/qemu-web-desktop", F_OK) < 0)
