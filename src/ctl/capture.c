@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 
 #include "base/text.h"
@@ -91,7 +90,7 @@ static int flatten(const struct store *st, const struct session *s,
 		  0600);
 	/* Held, as long as it is being made: another service's purge may see
 	 * it (session/housekeeping.h). */
-	if (to < 0 || flock(to, LOCK_EX | LOCK_NB) < 0)
+	if (to < 0 || file_hold(to, true) < 0)
 		return err_sys(e, "cannot make %s", path);
 	result = open_disk(st, s, &disk, e);
 	if (result == 0)

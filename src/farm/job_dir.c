@@ -16,6 +16,7 @@ enum {
 	SCRIPT_MAX = 128 * 1024,
 	HOST_SIZE = 256,
 	WHOSE_MAX = 8192,
+	PASSES = 10,
 };
 
 void job_dir_whose(const char *store, struct buf *ret)
@@ -92,6 +93,36 @@ int job_dir_open(const char *path, uid_t user, struct err *e)
 	return TAKE_FD(fd);
 }
 
+static bool is_not_host(int dirfd, const char *name, const void *arg)
+{
+	(void)dirfd;
+	(void)arg;
+	return strcmp(name, "host") != 0;
+}
+
+/*
+ * What says whose it is goes last, or the next purge would not know that it is
+ * ours.  NFS keeps what is removed while a process here has it open, by another
+ * name, so it is looked again whether anything came.
+ */
+static int remove_one(int jobs, const char *name, struct err *e)
+{
+	size_t count = 1;
+
+	/* Who writes there all the time does not keep us. */
+	for (int passes = 0; count > 0 && passes < PASSES; passes++) {
+		int dir = openat(jobs, name,
+				 O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+					 O_CLOEXEC);
+
+		if (dir < 0)
+			break; /* gone, or to be removed without a look */
+		if (file_remove_those(dir, is_not_host, NULL, &count, e) < 0)
+			return -1;
+	}
+	return file_remove_tree(jobs, name, e);
+}
+
 int job_dir_remove(int jobs, const char *name, struct err *e)
 {
 	enum { TRIES = 20, PAUSE_MS = 50 };
@@ -99,20 +130,28 @@ int job_dir_remove(int jobs, const char *name, struct err *e)
 	for (int tries = 1; tries < TRIES; tries++) {
 		struct err ignored = ERR_INIT;
 
-		if (file_remove_tree(jobs, name, &ignored) == 0)
+		if (remove_one(jobs, name, &ignored) == 0)
 			return 0;
 		poll(NULL, 0, PAUSE_MS);
 	}
-	return file_remove_tree(jobs, name, e);
+	return remove_one(jobs, name, e);
 }
 
+/*
+ * NFS asks its server again where a directory is opened (close-to-open, nfs(5));
+ * of what it has looked up, or has not found, it otherwise believes for up to a
+ * minute that it is as it was (acdirmin, acdirmax).
+ */
 bool job_dir_is_there(const char *path, int dir)
 {
+	AUTO_CLOSE int now = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+						O_CLOEXEC);
 	struct stat here;
 	struct stat there;
 
-	if (lstat(path, &there) < 0)
-		return errno != ENOENT && errno != ESTALE;
+	if (now < 0 || fstat(now, &there) < 0)
+		return errno != ENOENT && errno != ESTALE &&
+		       errno != ENOTDIR && errno != ELOOP;
 	return fstat(dir, &here) < 0 ? errno != ESTALE :
 				       here.st_ino == there.st_ino;
 }
@@ -366,7 +405,10 @@ int job_mark_parse(const char *text, size_t len, struct job_mark *ret,
 
 int job_dir_read_mark(int dir, struct job_mark *ret, struct err *e)
 {
-	AUTO_JSON json_t *value = read_json(dir, "mark", e);
+	/* The node has made it: see job_dir_is_there(). */
+	AUTO_CLOSE int now = openat(dir, ".",
+				    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_JSON json_t *value = read_json(now < 0 ? dir : now, "mark", e);
 
 	return value ? get_mark(value, ret, e) : -1;
 }

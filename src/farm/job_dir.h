@@ -85,7 +85,8 @@ MUST_CHECK int job_dir_open(const char *path, uid_t user, struct err *e);
 void job_dir_whose(const char *store, struct buf *ret);
 
 /* Remove NAME and all in it from the directory behind `jobs`, although its job
- * may write there until it has noticed. */
+ * may write there until it has noticed.  Where not all can be removed now, it
+ * still says whose it is. */
 MUST_CHECK int job_dir_remove(int jobs, const char *name, struct err *e);
 
 /* True if the directory behind `dir` is still in its place.  An error that is

@@ -20,9 +20,10 @@ enum {
 	WHOSE_MAX = 8192,
 };
 
-/* 1 if it was left over, and is gone; 0 if it is somebody's. */
+/* 1 if it was left over, and is gone; 0 if it is somebody's, or, with a reason,
+ * stays for now; -1 if none can be ended. */
 static int end_one(const struct store *st, int dir, const char *name,
-		   struct err *e)
+		   struct err *ret_stays, struct err *e)
 {
 	AUTO_FREE char *path = file_join(st->config->dir_slurm, name);
 	struct err ignored = ERR_INIT;
@@ -35,9 +36,11 @@ static int end_one(const struct store *st, int dir, const char *name,
 	job = job_dir_open(path, geteuid(), &ignored);
 	if (job < 0 || !job_dir_is_ours(job, st->path))
 		return 0;
-	if (slurm_cancel(st->config, 0, name, e) < 0 ||
-	    job_dir_remove(dir, name, e) < 0)
+	if (slurm_cancel(st->config, 0, name, e) < 0)
 		return -1;
+	/* On NFS what a process has open stays until it has closed it. */
+	if (job_dir_remove(dir, name, ret_stays) < 0)
+		return 0;
 	log_event("slurm", "session", name, "result", "left-over", NULL);
 	return 1;
 }
@@ -140,6 +143,7 @@ int leftover_end_visitors(const struct store *st, struct err *e)
 int leftover_end(const struct store *st, struct err *e)
 {
 	const char *path = st->config->dir_slurm;
+	struct err stays = ERR_INIT;
 	struct err one = ERR_INIT;
 	struct dirent *entry;
 	int count = 0;
@@ -153,7 +157,8 @@ int leftover_end(const struct store *st, struct err *e)
 	if (!entries)
 		return errno == ENOENT ? 0 : err_sys(e, "cannot read %s", path);
 	while ((entry = readdir(entries)) != NULL) {
-		int result = end_one(st, dirfd(entries), entry->d_name, &one);
+		int result = end_one(st, dirfd(entries), entry->d_name, &stays,
+				     &one);
 
 		/* The others would wait as long for the same answer. */
 		if (result < 0)
@@ -161,8 +166,8 @@ int leftover_end(const struct store *st, struct err *e)
 		count += result;
 	}
 	closedir(entries);
-	if (one.code == ERR_NONE)
+	if (one.code == ERR_NONE && stays.code == ERR_NONE)
 		return count;
-	*e = one;
+	*e = one.code == ERR_NONE ? stays : one;
 	return -1;
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/text.h"
@@ -66,22 +65,24 @@ static bool is_old(const struct session *s)
 static int remove_disk(int dirfd, const char *file, size_t *count,
 		       struct err *e)
 {
+	/* Who would hold it alone on NFS must be able to write. */
 	AUTO_CLOSE int fd = openat(dirfd, file,
-				   O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+				   O_RDWR | O_NOFOLLOW | O_NONBLOCK |
 					   O_CLOEXEC);
 	struct stat stat;
 
 	if (fd < 0) {
 		int saved = errno;
 
-		if (fstatat(dirfd, file, &stat, AT_SYMLINK_NOFOLLOW) < 0 ||
+		if (saved == EISDIR ||
+		    fstatat(dirfd, file, &stat, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    stat.st_uid != geteuid())
 			return 0;
 		errno = saved;
 		return err_sys(e, "cannot open %s", file);
 	}
 	if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) ||
-	    stat.st_uid != geteuid() || flock(fd, LOCK_EX | LOCK_NB) < 0)
+	    stat.st_uid != geteuid() || file_hold(fd, true) < 0)
 		return 0;
 	if (unlinkat(dirfd, file, 0) < 0 && errno != ENOENT)
 		return err_sys(e, "cannot remove %s", file);

@@ -2,8 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+
+/* QEMU's are from 100 on and from 200 on, one for each of its permissions
+ * (block/file-posix.c). */
+enum { HOLD_BYTE = 1000 };
 
 int file_open(int dirfd, const char *name, int how, struct err *e)
 {
@@ -164,6 +171,32 @@ int file_private_dir(int dirfd, const char *name, struct err *e)
 			       (unsigned)geteuid());
 	}
 	return fd;
+}
+
+static int hold_byte(int fd, bool alone)
+{
+	/* Of the open file, like an flock, not of the process (fcntl(2)). */
+	struct flock lock = { .l_type = (short)(alone ? F_WRLCK : F_RDLCK),
+			      .l_whence = SEEK_SET,
+			      .l_start = HOLD_BYTE,
+			      .l_len = 1 };
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	if (errno == EACCES || errno == EAGAIN)
+		errno = EWOULDBLOCK;
+	return -1;
+}
+
+int file_hold(int fd, bool alone)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return -1;
+	return fs.f_type == NFS_SUPER_MAGIC ?
+		       hold_byte(fd, alone) :
+		       flock(fd, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB);
 }
 
 DIR *file_entries(int fd)

@@ -70,6 +70,17 @@ MUST_CHECK int file_remove_those(int fd,
 				 struct err *e);
 
 /*
+ * Hold the file behind `fd`, with others who do, or `alone`, which wants a
+ * descriptor that may write.  It is held until the last copy of the descriptor
+ * is closed.  Waits for nobody: -1 with errno, EWOULDBLOCK if others hold it.
+ *
+ * By flock(2), which does not meet the locks of bytes that QEMU puts on its
+ * disks.  On NFS it would: there it is a lock of all bytes, on the server
+ * (flock(2), NOTES), so one byte that QEMU does not use is locked instead.
+ */
+MUST_CHECK int file_hold(int fd, bool alone);
+
+/*
  * The entries of the directory behind `fd`, which is taken over, also where
  * that fails; -1 stands for one that could not be opened.  The caller closes
  * the result; NULL with errno.

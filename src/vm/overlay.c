@@ -2,8 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
+
+#include "sys/file.h"
 
 int overlay_reserve(const struct store *st, const struct session *s,
 		    struct err *e)
@@ -18,7 +19,7 @@ int overlay_reserve(const struct store *st, const struct session *s,
 		  0600);
 	if (fd < 0)
 		return err_sys(e, "cannot make %s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (file_hold(fd, true) < 0) {
 		err_sys(e, "cannot lock %s", path);
 		unlink(path);
 		close(fd);
@@ -40,7 +41,7 @@ int overlay_lock_image(const struct session *s, const char *image,
 
 	if (fd < 0)
 		return err_sys(e, "cannot open %s", image);
-	if (flock(fd, (s->master ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
+	if (file_hold(fd, s->master) == 0)
 		return fd;
 	if (errno == EWOULDBLOCK)
 		err_set(e, ERR_CONFLICT, "%s is in use", image);

@@ -10,14 +10,14 @@
 
 /*
  * Make the empty file NAME.qcow2, which must not exist yet, mode 0600, and
- * take an flock on it.  Returns the descriptor, to be kept open as long as the
+ * hold it (sys/file.h).  Returns the descriptor, to be kept open as long as the
  * session lives: it tells every purge that the overlay is in use.
  */
 MUST_CHECK int overlay_reserve(const struct store *st, const struct session *s,
 			       struct err *e);
 
 /*
- * Take an flock on the session's image, shared with all overlays of it, or
+ * Hold the session's image, shared with all overlays of it, or
  * alone if s->master: whoever writes to an image, of whichever service, has
  * no other session on it.  Returns the descriptor, to be kept open as long as
  * the session lives; ERR_CONFLICT if the image is in use.

@@ -152,6 +152,19 @@ static int read_now(const struct visit *v, bool *ret, struct err *e)
 	return err_field(e, "now", "Now is yes or no.");
 }
 
+/* The owner reads what he was sent when he can: one that looks after a job
+ * waits for the cluster's file system, where that is away. */
+static int stop(struct visit *v, bool now, struct session *s, struct err *e)
+{
+	if (control_stop(&v->store, s->name, now, v->who.user, s, e) == 0)
+		return 0;
+	return e->code != ERR_TIMEOUT ?
+		       -1 :
+		       err_set(e, ERR_CONFLICT,
+			       "The machine does not answer now; it is stopped "
+			       "as soon as it does. Look again in a minute.");
+}
+
 int actions_stop(struct visit *v, struct err *e)
 {
 	const char *name = form_get(&v->request.fields, "session_stop");
@@ -166,7 +179,7 @@ int actions_stop(struct visit *v, struct err *e)
 	if (form_get(&v->request.fields, "server"))
 		return farm_stop(v, now, e);
 	if (visit_session(v, name, ACTION_STOP, &s, e) < 0 ||
-	    control_stop(&v->store, s.name, now, v->who.user, &s, e) < 0)
+	    stop(v, now, &s, e) < 0)
 		return -1;
 	log_stop(v, &s);
 	if (v->request.wants_json)

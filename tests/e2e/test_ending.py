@@ -95,8 +95,8 @@ class Stopping(unittest.TestCase):
             os.kill(owner.pid, signal.SIGSTOP)
             answer = site.post_form({"session_stop": name})
             os.kill(owner.pid, signal.SIGCONT)
-            self.assertEqual(answer.status, 500, answer)
-            self.assertEqual(answer.json()["error"]["code"], "timeout")
+            self.assertEqual(answer.status, 409, answer)
+            self.assertIn("stopped as soon as it does", answer.json()["error"]["message"])
             site.wait_state(name, "ended", 20)  # it was only late
 
 

@@ -439,6 +439,34 @@ static void a_tree_without_any_right_in_it_is_removed(void **state)
 	assert_false(exists("rights/tree"));
 }
 
+static void a_file_is_held_alone_or_with_others(void **state)
+{
+	int fd[3];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
+		fd[i] = openat(scratch_fd, "held",
+			       O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(file_hold(fd[0], false), 0);
+	assert_int_equal(file_hold(fd[1], false), 0);
+	errno = 0;
+	assert_int_equal(file_hold(fd[2], true), -1);
+	assert_int_equal(errno, EWOULDBLOCK);
+	close(fd[0]);
+	close(fd[1]);
+	assert_int_equal(file_hold(fd[2], true), 0);
+	fd[0] = openat(scratch_fd, "held", O_RDWR | O_CLOEXEC);
+	errno = 0;
+	assert_int_equal(file_hold(fd[0], false), -1);
+	assert_int_equal(errno, EWOULDBLOCK);
+	close(fd[2]);
+	assert_int_equal(file_hold(fd[0], false), 0);
+	close(fd[0]);
+	errno = 0;
+	assert_int_equal(file_hold(-1, true), -1);
+	assert_int_equal(errno, EBADF);
+}
+
 static void the_entries_of_no_directory_leave_its_error_and_no_descriptor(
 	void **state)
 {
@@ -494,6 +522,7 @@ int main(void)
 			a_tree_is_removed_and_what_its_links_name_stays),
 		cmocka_unit_test(a_tree_deeper_than_any_path_is_removed),
 		cmocka_unit_test(a_tree_without_any_right_in_it_is_removed),
+		cmocka_unit_test(a_file_is_held_alone_or_with_others),
 		cmocka_unit_test(
 			the_entries_of_no_directory_leave_its_error_and_no_descriptor),
 		cmocka_unit_test(a_path_is_joined_by_one_slash),

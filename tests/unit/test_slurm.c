@@ -1,10 +1,13 @@
 /* src/farm: Slurm's command lines, word for word, and what it says, read. */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -573,6 +576,30 @@ static void a_directory_that_is_gone_is_noticed(void **state)
 	assert_false(job_dir_is_there(path, dir));
 }
 
+/* As a file that somebody has open keeps a directory on NFS. */
+static void a_directory_that_cannot_be_removed_is_still_ours(void **state)
+{
+	AUTO_FREE char *path = NULL;
+	AUTO_CLOSE int dir = made(&path);
+	struct job_wish wish = { .stop = true };
+	AUTO_FREE char *stays = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_true(asprintf(&stays, "%s/stays", path) > 0);
+	assert_int_equal(mkdir(stays, 0700), 0);
+	if (mount("none", stays, "tmpfs", 0, NULL) < 0)
+		skip(); /* not root */
+	assert_int_equal(job_dir_write_wish(dir, &wish, &e), 0);
+	assert_int_equal(job_dir_remove(AT_FDCWD, path, &e), -1);
+	assert_int_equal(e.sys, EBUSY);
+	assert_true(job_dir_is_there(path, dir));
+	assert_true(job_dir_is_ours(dir, "/store"));
+	assert_int_equal(umount(stays), 0);
+	assert_int_equal(job_dir_remove(AT_FDCWD, path, &e), 0);
+	assert_false(job_dir_is_there(path, dir));
+}
+
 static void what_is_said_is_read(void **state)
 {
 	AUTO_FREE char *path = NULL;
@@ -687,6 +714,7 @@ int main(void)
 		TEST(a_directory_is_made_once_and_claimed_once),
 		TEST(a_directory_that_others_may_enter_is_refused),
 		TEST(a_directory_that_is_gone_is_noticed),
+		TEST(a_directory_that_cannot_be_removed_is_still_ours),
 		TEST(what_is_said_is_read),
 		TEST(slurm_needs_its_directory_and_no_contradiction),
 		TEST(a_display_goes_nowhere_odd),
