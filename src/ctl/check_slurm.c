@@ -330,21 +330,30 @@ static void check_rule(struct check *k, const char *helper)
 			  helper);
 }
 
-/* Sessions are systemd's, whose unit as we ship it keeps sudo from them. */
-static void check_unit(struct check *k)
+/* Where sessions are systemd's: the units as we ship them let nobody write to
+ * dir_slurm or call sudo. */
+static void check_units(struct check *k)
 {
-	static const char more[] =
-		"/etc/systemd/system/qemu-web-desktop-session@.service.d";
+	static const char *const more[] = {
+		"/etc/systemd/system/qemu-web-desktop-session@.service.d",
+		"/etc/systemd/system/qemu-web-desktop-purge.service.d",
+	};
 	AUTO_FREE char *path = file_join(k->config->dir_launcher, "session");
+	bool visitors = config_has_visitors(k->config);
 	struct stat st;
 
-	if (path && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	    access(more, F_OK) < 0)
-		check_say(k, CHECK_WARNING,
-			  "slurm_user = visitor: systemd's unit keeps sessions "
-			  "from calling sudo; install the example "
-			  "slurm-visitor.conf in %s",
-			  more);
+	if (!path || lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(more); i++)
+		if (access(more[i], F_OK) < 0)
+			check_say(k, CHECK_WARNING,
+				  "launcher = slurm: systemd's unit keeps "
+				  "sessions from %s; install the example %s "
+				  "in %s",
+				  visitors ? "calling sudo" :
+					     "writing to dir_slurm",
+				  visitors ? "slurm-visitor.conf" : "slurm.conf",
+				  more[i]);
 }
 
 static void check_visitors(struct check *k)
@@ -362,7 +371,6 @@ static void check_visitors(struct check *k)
 	}
 	check_config(k);
 	check_rule(k, helper);
-	check_unit(k);
 }
 
 void check_slurm(struct check *k)
@@ -376,6 +384,7 @@ void check_slurm(struct check *k)
 	check_program(k, "openssl", "openssl");
 	if (config_has_visitors(k->config))
 		check_visitors(k);
+	check_units(k);
 	if (!there || !check_control(k))
 		return;
 	/* Which names a visitor's job may have is between him and Slurm. */

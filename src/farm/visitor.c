@@ -78,6 +78,12 @@ bool visitor_is_refused(const char *errors)
 	       strstr(errors, "sudo: unknown user");
 }
 
+bool visitor_is_hindered(const char *errors)
+{
+	return strstr(errors, "\"no new privileges\" flag") ||
+	       strstr(errors, "effective uid is not 0");
+}
+
 int visitor_remove(const struct config *c, const char *user,
 		   const char *name, struct err *e)
 {

@@ -95,6 +95,9 @@ MUST_CHECK int visitor_remove(const struct config *c, const char *user,
 /* Did sudo refuse, and not Slurm? */
 bool visitor_is_refused(const char *errors);
 
+/* Can sudo do nothing at all, where we run (NoNewPrivileges)? */
+bool visitor_is_hindered(const char *errors);
+
 /* ---- The register ---- */
 
 /* Its directory, made if it is missing.  -1. */

@@ -252,6 +252,7 @@ static void on_submit(struct owner *o, int status, const char *said,
 {
 	char sentence[SESSION_REASON_SIZE];
 	struct err e = ERR_INIT;
+	bool hindered;
 	long long job;
 	char why[256];
 
@@ -259,13 +260,26 @@ static void on_submit(struct owner *o, int status, const char *said,
 		watch_submitted(o, job);
 		return;
 	}
-	slurm_refusal(errors, why, sizeof(why));
+	hindered = o->watch->visitor && visitor_is_hindered(errors);
+	if (hindered)
+		snprintf(why, sizeof(why),
+			 "sudo is kept from working by NoNewPrivileges or "
+			 "nosuid: see examples/slurm-visitor.conf");
+	else
+		slurm_refusal(errors, why, sizeof(why));
 	log_event("slurm", "session", o->s.name, "command", "sbatch", "result",
 		  "refused", "message", status == 0 ? e.msg : why, NULL);
 	if (o->watch->visitor && visitor_is_refused(errors)) {
 		watch_visitor_strike(o);
 		submit_failed(o, "Your account may not have machines on the "
 				 "cluster. Ask the administrator.");
+		return;
+	}
+	if (hindered) {
+		watch_visitor_strike(o);
+		submit_failed(o, "This server is not set up to start machines "
+				 "on the cluster for you. Tell the "
+				 "administrator.");
 		return;
 	}
 	if (status == 0 || is_unreachable(errors)) {

@@ -135,6 +135,13 @@ static void a_refusal_of_sudo_is_none_of_slurms(void **state)
 		"sbatch: error: Batch job submission failed: Invalid account "
 		"or account/partition combination specified\n"));
 	assert_false(visitor_is_refused(""));
+	assert_true(visitor_is_hindered(
+		"sudo: The \"no new privileges\" flag is set, which prevents "
+		"sudo from running as root.\n"));
+	assert_true(visitor_is_hindered(
+		"sudo: effective uid is not 0, is /usr/bin/sudo on a file "
+		"system with the 'nosuid' option set?\n"));
+	assert_false(visitor_is_hindered("sudo: a password is required\n"));
 }
 
 static void the_rule_of_sudo_fits_the_command(void **state)
