@@ -268,6 +268,9 @@ SYSTEM := build/system
 .PHONY: check-system
 check-system: packages
 	@tests/run system
+.PHONY: check-nfs
+check-nfs: packages
+	@tests/run nfs
 $(SYSTEM)/debian.raw: tests/system/image.sh tests/system/packages
 	@tests/system/image.sh $@
 # Apache's own packages, to be installed anew inside.
@@ -418,6 +421,7 @@ make check-long   all of them, with the slow cases and longer fuzzing;
 make bench        speed and size, as ratios
 make packages     only install the Debian packages for all of the above
 make check-system  the package on a Debian machine of its own, in QEMU
+make check-nfs    jobs of Slurm over NFS, on such a machine
 make test         unit tests, without installing anything
 make deb          the Debian package, in build/deb
 make install      DESTDIR=... prefix=/usr

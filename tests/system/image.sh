@@ -57,6 +57,10 @@ configure() {
     chroot root systemctl mask apt-daily.timer apt-daily-upgrade.timer \
         e2scrub_all.timer e2scrub_reap.service fstrim.timer \
         systemd-networkd-wait-online.service getty@tty1.service
+    # Only test_nfs.py wants these.
+    chroot root systemctl disable munge.service nfs-kernel-server.service \
+        nfs-blkmap.service rpcbind.service rpcbind.socket slurmctld.service \
+        slurmd.service stunnel4.service
     # Its journal stays over a reboot, so that a failure can be explained.
     mkdir -p root/var/log/journal
 }
