@@ -1,6 +1,6 @@
 /*
- * The option table as data: what options.c, options_values.c and
- * options_print.c share.  Others include conf/options.h.
+ * The option table as data: what options.c, options_values.c,
+ * options_forms.c and options_print.c share.  Others include conf/options.h.
  */
 #ifndef QWD_CONF_OPTIONS_TABLE_H
 #define QWD_CONF_OPTIONS_TABLE_H
@@ -46,6 +46,13 @@ MUST_CHECK int option_set(const struct option *o, struct config *c,
 /* The same of a LIST: one text more, written at `where`; "" empties it. */
 MUST_CHECK int option_add(const struct option *o, struct config *c,
 			  const char *value, const char *where, struct err *e);
+
+/*
+ * Has a text the form that this option's must have?  `value` may be rewritten
+ * in place, never longer.  NULL, or the end of a sentence that says what is
+ * wrong.
+ */
+const char *option_form(const struct option *o, char *value);
 
 /* The list of a LIST. */
 struct text_list *option_list(const struct option *o, struct config *c);
