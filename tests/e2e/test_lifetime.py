@@ -3,15 +3,13 @@ what admission says when there is no room."""
 
 import email
 import email.policy
-import os
 import re
-import shutil
 import signal
-import tempfile
 import unittest
 
 import net_servers as net
-from harness import CGI, HOME, LONG, SERVICE_USER, Browser, Site, eventually, html_problems
+from harness import CGI, HOME, LONG, Browser, Site, eventually, html_problems
+from mail_case import mail_server
 from net_fakes import Silent
 
 SERVERS = {}
@@ -19,22 +17,7 @@ ANN = "ann+x@lab.example"
 
 
 def setUpModule():
-    directory = tempfile.mkdtemp(prefix="lifetime-")
-    unittest.addModuleCleanup(shutil.rmtree, directory)
-    os.chmod(directory, 0o755)
-    for name in ("ca", "exim"):
-        os.mkdir(os.path.join(directory, name))
-        os.chmod(os.path.join(directory, name), 0o755)
-    authority = net.Authority(os.path.join(directory, "ca"))
-    exim = net.Exim(os.path.join(directory, "exim"), authority)
-    unittest.addModuleCleanup(exim.stop)
-    exim.ready(*exim.endpoints)
-    password = os.path.join(directory, "password")
-    with open(password, "w", encoding="utf-8") as f:
-        f.write(net.PASSWORD + "\n")
-    os.chown(password, SERVICE_USER.pw_uid, 0)
-    os.chmod(password, 0o600)
-    SERVERS.update(authority=authority, exim=exim, password=password)
+    SERVERS.update(mail_server("lifetime-"))
 
 
 def mail_options(**more):

@@ -8,13 +8,12 @@ import json
 import os
 import pathlib
 import re
-import shutil
-import tempfile
 import time
 import unittest
 
 import net_servers as net
-from harness import CGI, HOME, SERVICE_USER, Browser, Site, eventually, html_problems
+from harness import CGI, HOME, Browser, Site, eventually, html_problems
+from mail_case import mail_server
 
 ANN = "ann+x@lab.example"
 SERVERS = {}
@@ -40,24 +39,8 @@ UseCanonicalName Off
 
 
 def setUpModule():
-    directory = tempfile.mkdtemp(prefix="mail-login-")
-    unittest.addModuleCleanup(shutil.rmtree, directory)
-    os.chmod(directory, 0o755)
-    for name in ("ca", "exim"):
-        os.mkdir(os.path.join(directory, name))
-        os.chmod(os.path.join(directory, name), 0o755)
-    authority = net.Authority(os.path.join(directory, "ca"))
-    exim = net.Exim(os.path.join(directory, "exim"), authority)
-    unittest.addModuleCleanup(exim.stop)
-    exim.ready(*exim.endpoints)
-    password = os.path.join(directory, "password")
-    with open(password, "w", encoding="utf-8") as f:
-        f.write(net.PASSWORD + "\n")
-    # Its group may be another than its own: kvm's, where there is one.
-    os.chown(password, SERVICE_USER.pw_uid, 0)
-    os.chmod(password, 0o600)
-    SERVERS.update(authority=authority, exim=exim, password=password,
-                   log=os.path.join(directory, "combined.log"))
+    SERVERS.update(mail_server("mail-login-"))
+    SERVERS["log"] = os.path.join(SERVERS["directory"], "combined.log")
 
 
 def mail_site(**more):
@@ -350,8 +333,8 @@ class TheWay(Case):
         return texts[0]
 
     def test_the_sites_own_program_has_the_last_word(self):
-        program = os.path.join(os.path.dirname(SERVERS["password"]), "policy")
-        heard = os.path.join(os.path.dirname(SERVERS["password"]), "heard")
+        program = os.path.join(SERVERS["directory"], "policy")
+        heard = os.path.join(SERVERS["directory"], "heard")
         os.mkdir(heard)
         os.chmod(heard, 0o777)
         for answer, status in (("FAILED: not today", 401), ("SUCCESS", 201)):
