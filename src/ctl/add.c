@@ -94,6 +94,20 @@ static int copy_image(const struct config *c, const struct order *o, int from,
 	return image_copy(from, dir, o->name, e);
 }
 
+/* As it is now: the image may have taken minutes. */
+static int list_it(const struct config *c, const struct order *o, struct err *e)
+{
+	AUTO_CLOSE int lock = conf_file_lock(c->machines_conf, e);
+	AUTO_BUF struct buf text = BUF_INIT(CONF_FILE_MAX);
+
+	if (lock < 0 ||
+	    conf_file_append_machine(c->machines_conf, o->name, o->description,
+				     o->url ? o->from : NULL, NULL, &text,
+				     e) < 0)
+		return -1;
+	return conf_file_write(c->machines_conf, text.data, text.len, e);
+}
+
 /* The file first: machines.conf never names one that is not whole. */
 static int add(const struct config *c, const struct order *o, bool dry_run,
 	       struct err *e)
@@ -112,7 +126,7 @@ static int add(const struct config *c, const struct order *o, bool dry_run,
 		return 0;
 	if (!o->url && copy_image(c, o, from, e) < 0)
 		return -1;
-	return conf_file_write(c->machines_conf, text.data, text.len, e);
+	return list_it(c, o, e);
 }
 
 static int download(const struct config *c, const struct given *g,

@@ -236,9 +236,11 @@ static int take_disk(const struct config *c, const struct order *o, int dir,
 static int offer(const struct config *c, const struct order *o,
 		 struct buf *machine, struct err *e)
 {
+	AUTO_CLOSE int lock = conf_file_lock(c->machines_conf, e);
 	AUTO_BUF struct buf text = BUF_INIT(CONF_FILE_MAX);
 
-	if (conf_file_append_machine(
+	if (lock < 0 ||
+	    conf_file_append_machine(
 		    c->machines_conf, o->name, o->description, NULL,
 		    machine->len ? text_trim(machine->data) : NULL, &text,
 		    e) < 0)

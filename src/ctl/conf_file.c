@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/text.h"
@@ -21,16 +22,16 @@ int conf_file_read(const char *path, struct buf *out, struct err *e)
 	return err_prefix(e, "%s", path);
 }
 
-int conf_file_write(const char *path, const char *text, size_t len,
-		    struct err *e)
+/* The directory that the file is in, whatever links lead to it, and its name
+ * there, which lies in `real`. */
+static int open_dir(const char *path, char real[PATH_MAX],
+		    const char **ret_name, struct err *e)
 {
-	char real[PATH_MAX];
-	AUTO_CLOSE int dir = -1;
-	struct stat st;
 	char *slash;
+	int dir;
 
 	if (!realpath(path, real)) {
-		if (errno != ENOENT || strlen(path) >= sizeof(real))
+		if (errno != ENOENT || strlen(path) >= PATH_MAX)
 			return err_sys(e, "cannot find %s", path);
 		memcpy(real, path, strlen(path) + 1);
 	}
@@ -41,16 +42,43 @@ int conf_file_write(const char *path, const char *text, size_t len,
 	dir = open(*real ? real : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err_sys(e, "cannot open %s", real);
-	if (fstatat(dir, slash + 1, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return file_replace(dir, slash + 1, text, len, 0644, true, e);
-	if (file_replace(dir, slash + 1, text, len, st.st_mode & 07777, true,
-			 e) < 0)
+	*ret_name = slash + 1;
+	return dir;
+}
+
+int conf_file_write(const char *path, const char *text, size_t len,
+		    struct err *e)
+{
+	char real[PATH_MAX];
+	const char *name = NULL;
+	AUTO_CLOSE int dir = open_dir(path, real, &name, e);
+	struct stat st;
+
+	if (dir < 0 || !name)
+		return -1;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return file_replace(dir, name, text, len, 0644, true, e);
+	if (file_replace(dir, name, text, len, st.st_mode & 07777, true, e) < 0)
 		return -1;
 	if (geteuid() == 0 &&
-	    fchownat(dir, slash + 1, st.st_uid, st.st_gid,
-		     AT_SYMLINK_NOFOLLOW) < 0)
+	    fchownat(dir, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, "cannot give %s to its owner", path);
 	return 0;
+}
+
+int conf_file_lock(const char *path, struct err *e)
+{
+	char real[PATH_MAX];
+	const char *name = NULL;
+	AUTO_CLOSE int dir = open_dir(path, real, &name, e);
+	int result;
+
+	if (dir < 0)
+		return -1;
+	do {
+		result = flock(dir, LOCK_EX);
+	} while (result < 0 && errno == EINTR);
+	return result < 0 ? err_sys(e, "cannot lock %s", real) : TAKE_FD(dir);
 }
 
 /* True if this line of a section is about the file, not the machine. */

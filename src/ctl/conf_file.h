@@ -22,6 +22,12 @@ MUST_CHECK int conf_file_write(const char *path, const char *text, size_t len,
 			       struct err *e);
 
 /*
+ * Between reading the file and replacing it nobody else of us does: waits.
+ * Returns a descriptor, whose close ends that, or -1.
+ */
+MUST_CHECK int conf_file_lock(const char *path, struct err *e);
+
+/*
  * machines.conf `path` with one section more into *ret, checked as the service
  * reads it; `description`, `url` and `like` may be NULL.  With `like`, the name
  * of a machine, the section has what that one's has (who may use it, firmware,

@@ -104,12 +104,47 @@ static bool is_same(const struct edit *edit)
 	return strcmp(buf_str(&edit->before), buf_str(&edit->after)) == 0;
 }
 
+/* Somebody else was quicker: what was written in the editor is kept, for them
+ * who wrote it to put the two together. */
+static int keep_apart(struct edit *edit, struct err *e)
+{
+	AUTO_FREE char *yours = NULL;
+
+	if (asprintf(&yours, "%s.yours", edit->path) < 0) {
+		yours = NULL;
+		return err_set(e, ERR_SYSTEM, "no memory");
+	}
+	if (rename(edit->copy, yours) < 0)
+		return err_sys(e, "cannot keep %s", yours);
+	return err_set(e, ERR_CONFLICT,
+		       "%s was changed by somebody else meanwhile, and stays "
+		       "so; what you have written is in %s",
+		       edit->path, yours);
+}
+
+/* Is the file what was taken into the editor?  A page that is new is none. */
+static int check_unchanged(struct edit *edit, struct err *e)
+{
+	AUTO_BUF struct buf now = BUF_INIT(CONF_FILE_MAX);
+	const char *was = edit->page && edit->is_new ? "" :
+						       buf_str(&edit->before);
+
+	if (conf_file_read(edit->path, &now, e) < 0)
+		return -1;
+	return strcmp(buf_str(&now), was) == 0 ? 0 : keep_apart(edit, e);
+}
+
 static int take_over(struct edit *edit, struct err *e)
 {
+	AUTO_CLOSE int lock = -1;
+
 	if (conf_file_read(edit->copy, &edit->after, e) < 0)
 		return -1;
 	if (is_same(edit))
 		return 0;
+	lock = conf_file_lock(edit->path, e);
+	if (lock < 0 || check_unchanged(edit, e) < 0)
+		return -1;
 	if (edit->page && edit_web_keep(edit, e) < 0)
 		return -1;
 	return conf_file_write(edit->path, buf_str(&edit->after),

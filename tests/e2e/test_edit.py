@@ -119,6 +119,21 @@ class Edit(EditCase):
         self.assertIn("b.raw", done.stdout)
         self.assertIn('"a.raw"', self.catalogue())
 
+    def test_what_others_change_meanwhile_is_not_lost(self):
+        """By qwdctl add, or another editor, while this one is open."""
+        image = self.dir / "b.raw"
+        image.write_bytes(DISK)
+        done = self.run_ctl("edit", "machines", **self.editor(
+            f"{PROGRAM} --config={self.config} add {image} >/dev/null\n"
+            "printf 'memory = 1\\n' >>\"$1\""))
+        self.assertEqual(done.returncode, 1, done)
+        yours = self.dir / "machines.conf.yours"
+        self.assertIn(f"changed by somebody else meanwhile, and stays so; what you have "
+                      f"written is in {yours}", done.stderr)
+        self.assertTrue(self.machines.read_text().endswith("\n[b.raw]\n"))
+        self.assertIn("description = A\nmemory = 1\n", yours.read_text())
+        self.assertNotIn("machines.conf.edit", self.files())
+
     def test_a_wrong_change_is_told_and_not_taken(self):
         for what, file, line, message in (
                 ("machines", self.machines, "colour = red", "there is no such key"),
