@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "auth/login_room.h"
 #include "base/text.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -15,7 +16,6 @@
 enum {
 	LOGIN_FILE_MAX = 65536,
 	TEMPORARY_MAX_S = 60, /* no writer takes longer */
-	FULL_RETRY_S = 300,
 };
 
 struct hash {
@@ -55,26 +55,6 @@ static int set_use(int dir, const char *file)
 	return utimensat(dir, file, now, AT_SYMLINK_NOFOLLOW);
 }
 
-/* No visitor fills the file system in which the records lie, too. */
-static int check_room(int logins, struct err *e)
-{
-	DIR *dir = file_entries(
-		openat(logins, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	long count = -2; /* "." and ".." */
-
-	if (!dir)
-		return err_sys(e, "cannot count the logins");
-	while (count < LOGIN_MAX && readdir(dir))
-		count++;
-	closedir(dir);
-	if (count < LOGIN_MAX)
-		return 0;
-	err_set(e, ERR_BUSY,
-		"Too many visitors are logged in. Try again in some minutes.");
-	e->retry_after = FULL_RETRY_S;
-	return -1;
-}
-
 int login_start(const struct store *st, const struct identity *who,
 		char ret_cookie[LOGIN_COOKIE_SIZE], struct err *e)
 {
@@ -85,7 +65,7 @@ int login_start(const struct store *st, const struct identity *who,
 	char boot_id[CLOCK_BOOT_ID_SIZE];
 	struct hash hash;
 
-	if (dir < 0 || check_room(dir, e) < 0 ||
+	if (dir < 0 || login_room(dir, e) < 0 ||
 	    random_text(cookie, LOGIN_COOKIE_SIZE - 1, e) < 0)
 		return -1;
 	clock_boot_id(boot_id);

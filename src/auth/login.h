@@ -32,8 +32,8 @@ enum {
 };
 
 /* Log `who` in, who has proved to be that user.  The cookie's value goes to
- * `ret_cookie`.  ERR_BUSY with a sentence and retry_after if there are
- * LOGIN_MAX already, of which a purge removes what is not used. */
+ * `ret_cookie`.  Where there are LOGIN_MAX already others end for it: see
+ * auth/login_room.h. */
 MUST_CHECK int login_start(const struct store *st, const struct identity *who,
 			   char ret_cookie[LOGIN_COOKIE_SIZE], struct err *e);
 

@@ -355,32 +355,88 @@ static void a_login_that_is_not_used_ends_and_use_seldom_writes(void **state)
 	assert_int_equal(login_use(&shelf, cookie, &e), 0); /* it has ended */
 }
 
+static size_t count_logins(void)
+{
+	DIR *dir = file_entries(openat(scratch_fd, SHELF_STORE "/logins",
+				       O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	const struct dirent *entry;
+	size_t count = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL)
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
+}
+
+static void is_in(const char *cookie, const char *user)
+{
+	struct err e = ERR_INIT;
+	struct identity who;
+
+	assert_int_equal(login_find(&shelf, cookie, &who, &e), 0);
+	assert_string_equal(who.user, user);
+}
+
+/* One who logs in again and again keeps nobody out, and logs nobody out. */
+static void who_logs_in_too_often_loses_logins_of_their_own(void **state)
+{
+	char ann[LOGIN_COOKIE_SIZE];
+	char eve[LOGIN_COOKIE_SIZE];
+	char bob[LOGIN_COOKIE_SIZE];
+	struct err e = ERR_INIT;
+	char file[512];
+	char path[64];
+
+	(void)state;
+	assert_int_equal(file_remove_tree(scratch_fd, SHELF_STORE "/logins",
+					  &e),
+			 0);
+	assert_int_equal(start("eve", eve, &e), 0);
+	only_login(file, sizeof(file));
+	for (int i = 0; i < LOGIN_MAX - 2; i++) {
+		snprintf(path, sizeof(path), SHELF_STORE "/logins/%d", i);
+		assert_int_equal(linkat(scratch_fd, file, scratch_fd, path, 0),
+				 0);
+	}
+	assert_int_equal(start("ann", ann, &e), 0);
+	assert_int_equal(count_logins(), LOGIN_MAX);
+	assert_int_equal(start("bob", bob, &e), 0);
+	is_in(ann, "ann");
+	is_in(bob, "bob");
+	assert_int_equal(count_logins(), LOGIN_MAX / 2 + 1);
+}
+
 /* Whoever may be anybody would fill the disk with logins. */
 static void there_is_a_limit_of_logins(void **state)
 {
-	char cookie[LOGIN_COOKIE_SIZE] = "untouched";
+	char cookie[LOGIN_COOKIE_SIZE];
 	struct err e = ERR_INIT;
 	size_t removed = 0;
 	char path[64];
 
 	(void)state;
 	assert_int_equal(login_purge(&shelf, &removed, &e), 0);
-	for (int i = 0; i < LOGIN_MAX - 1; i++) {
+	for (int i = 0; i < LOGIN_MAX; i++) {
+		int fd;
+
 		snprintf(path, sizeof(path), SHELF_STORE "/logins/%d", i);
-		assert_int_equal(mknodat(scratch_fd, path, S_IFREG | 0600, 0),
-				 0);
+		fd = openat(scratch_fd, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+		assert_true(fd >= 0);
+		assert_true(dprintf(fd, "{\"user\":\"user%d\"}", i) > 0);
+		close(fd);
+		if (i < 100)
+			make_older(path, 100 + i);
 	}
 	if (start("ann", cookie, &e) < 0)
 		fail_msg("%s", e.msg);
-	snprintf(cookie, sizeof(cookie), "untouched");
-	assert_int_equal(start("ann", cookie, &e), -1);
-	assert_int_equal(e.code, ERR_BUSY);
-	assert_true(e.retry_after > 0);
-	assert_string_equal(cookie, "untouched");
-	assert_int_equal(login_purge(&shelf, &removed, &e), 0);
-	assert_int_equal(removed, LOGIN_MAX - 1);
-	if (start("ann", cookie, &e) < 0)
-		fail_msg("%s", e.msg);
+	is_in(cookie, "ann");
+	/* Those that were not used for longest. */
+	assert_int_equal(count_logins(), LOGIN_MAX - LOGIN_MAX / 20 + 1);
+	for (int i = 0; i < 100; i++) {
+		snprintf(path, sizeof(path), SHELF_STORE "/logins/%d", i);
+		assert_int_equal(faccessat(scratch_fd, path, F_OK, 0), -1);
+	}
 }
 
 static void a_folder_of_logins_that_others_may_enter_is_refused(void **state)
@@ -415,6 +471,8 @@ int main(void)
 		cmocka_unit_test(
 			a_login_that_is_not_used_ends_and_use_seldom_writes),
 		cmocka_unit_test(there_is_a_limit_of_logins),
+		cmocka_unit_test(
+			who_logs_in_too_often_loses_logins_of_their_own),
 		cmocka_unit_test(
 			a_folder_of_logins_that_others_may_enter_is_refused),
 	};
