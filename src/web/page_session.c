@@ -77,7 +77,9 @@ static json_t *ends_text(const struct session *s)
 {
 	char text[32];
 
-	if (s->state == SESSION_QUEUED)
+	/* On a cluster its lifetime counts from its job's start. */
+	if (s->state == SESSION_QUEUED ||
+	    (s->state == SESSION_STARTING && !s->ends))
 		return json_string("Its time begins when it starts");
 	if (!s->ends)
 		return json_string("When you stop it");

@@ -172,6 +172,33 @@ static void who_is_asked_before_a_stop_is_not_told_to_press_connect(
 	assert_null(strstr(asked.body, "id=\"connect\""));
 }
 
+static void what_waits_for_its_job_does_not_run_until_it_is_stopped(
+	void **state)
+{
+	AUTO_ANSWER struct answer page;
+	AUTO_ANSWER struct answer endless;
+	struct err e = ERR_INIT;
+	struct session s;
+	char cookie[200];
+	int lock = site_make_session(&s, "qwd-job", "ann", SESSION_STARTING);
+	struct ask ask = { .query = "session=qwd-job",
+			   .env = { cookie },
+			   .html = true };
+
+	(void)state;
+	s.ends = s.ends_boot_ms = 0;
+	assert_int_equal(store_write(&site_store, &s, &e), 0);
+	site_log_in("ann", cookie, sizeof(cookie));
+	site_visit(&ask, &page);
+	s.state = SESSION_RUNNING;
+	assert_int_equal(store_write(&site_store, &s, &e), 0);
+	site_visit(&ask, &endless);
+	site_forget_session(&s, lock);
+	assert_non_null(strstr(page.body, "Its time begins when it starts"));
+	assert_null(strstr(page.body, "When you stop it"));
+	assert_non_null(strstr(endless.body, "When you stop it"));
+}
+
 static void a_failed_session_says_which_step_why_and_what_to_do(void **state)
 {
 	static const char *const steps[] = {
@@ -453,6 +480,8 @@ int main(void)
 		cmocka_unit_test(a_session_that_does_not_exist_is_not_found),
 		cmocka_unit_test(each_state_has_its_page),
 		cmocka_unit_test(the_page_of_an_ended_session_says_why_first),
+		cmocka_unit_test(
+			what_waits_for_its_job_does_not_run_until_it_is_stopped),
 		cmocka_unit_test(
 			who_is_asked_before_a_stop_is_not_told_to_press_connect),
 		cmocka_unit_test(
