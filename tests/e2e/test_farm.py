@@ -12,6 +12,7 @@ from farm_case import ALIAS, NAMES, OUTSIDE, ROGUE, Farm
 from farm_rogue import Assertion, Rogue, controls, gigabyte, other_json, perl_page
 from farm_rogue import redirect, rubbish, web_page
 from harness import CGI, FINAL, Browser, Vnc, eventually, html_problems
+from test_pages import CONTRAST
 
 PASSWORD = "canary-password-7d1f"
 FULL = "All 1 places on this server are taken"
@@ -108,6 +109,22 @@ class Filling(unittest.TestCase):
             browser.wait(
                 lambda: "noVNC_connected" in browser.one("html").get_attribute("class"),
                 30, "the display")
+            # The first one's list has it, and a button that asks before a stop.
+            browser.get(f"{one.url}{CGI}?manage=1")
+            button = browser.one("[name=session_stop]").find_element("xpath", "../button")
+            self.assertFalse(browser.run("return arguments[0].checkVisibility()", button))
+            browser.one("td summary").click()
+            self.assertTrue(browser.run("return arguments[0].checkVisibility()", button))
+            self.assertEqual(button.text, "Yes, stop it")
+            self.assertEqual(browser.run(CONTRAST), [])
+            browser.save("farm-manage")
+            button.click()
+
+            def has_ended():
+                browser.get(f"{one.url}{CGI}?manage=1")
+                return "Stopped by its user." in browser.text()
+
+            browser.wait(has_ended, 30, "the stop")
 
 
 class Overview(unittest.TestCase):

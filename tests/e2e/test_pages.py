@@ -60,6 +60,13 @@ return [...document.querySelectorAll('a, button, input, select, summary')].filte
 }).map(e => e.outerHTML.slice(0, 80));
 """
 
+# Boxes whose content sticks out.
+TOO_NARROW = r"""
+return [...document.querySelectorAll('.card, td')].filter(
+  e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'table-cell')
+  .map(e => e.outerHTML.slice(0, 80));
+"""
+
 # What stands in a list's column of labels, where rows are cards.
 MISPLACED = r"""
 return [...document.querySelectorAll('td[data-label]')].filter(
@@ -168,6 +175,7 @@ class Pages(unittest.TestCase):
             self.assertEqual(browser.run(CONTRAST), [])
             self.assertEqual(browser.run(SMALL), [])
             self.assertEqual(browser.run(MISPLACED), [])
+            self.assertEqual(browser.run(TOO_NARROW), [])
             for button in browser.all("form button"):
                 if "Extend" in button.text:
                     self.assertRegex(button.text, r"^Extend to \d")
