@@ -102,6 +102,7 @@ static void on_deadline(struct owner *o, enum deadline which)
 		o->place->stop_further(o);
 		break;
 	case DEADLINE_LOOK:
+		store_follow_log(&o->st, STDERR_FILENO);
 		o->place->look(o);
 		break;
 	case DEADLINE_COUNT:

@@ -71,6 +71,16 @@ int store_open(const struct config *config, struct store *ret, struct err *e)
 	return 0;
 }
 
+/* Is it the log still?  Another may have moved it since it was opened: the new
+ * one must not take the place of the old one at once. */
+static bool is_log(const struct store *st, const struct stat *log)
+{
+	struct stat now;
+
+	return fstatat(st->dir, "log", &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       now.st_dev == log->st_dev && now.st_ino == log->st_ino;
+}
+
 int store_open_log(const struct store *st)
 {
 	struct err ignored = ERR_INIT;
@@ -79,9 +89,22 @@ int store_open_log(const struct store *st)
 			   O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW,
 			   &ignored);
 
-	if (fd >= 0 && fstat(fd, &stat) == 0 && stat.st_size > LOG_MAX_BYTES)
+	if (fd >= 0 && fstat(fd, &stat) == 0 &&
+	    stat.st_size > LOG_MAX_BYTES && is_log(st, &stat))
 		(void)!renameat(st->dir, "log", st->dir, "log.1");
 	return fd;
+}
+
+void store_follow_log(const struct store *st, int fd)
+{
+	AUTO_CLOSE int now = -1;
+	struct stat stat;
+
+	if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) || stat.st_nlink)
+		return;
+	now = store_open_log(st);
+	if (now >= 0)
+		(void)!dup2(now, fd);
 }
 
 void store_release(struct store *st)

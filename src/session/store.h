@@ -127,6 +127,13 @@ MUST_CHECK int store_forget(const struct store *st, const char *name,
  * kept once, as log.1. */
 MUST_CHECK int store_open_log(const struct store *st);
 
+/*
+ * Who lives long writes to the log by `fd`, standard error, that it was opened
+ * as: if that file has gone since (as log.1, when the next one came), let `fd`
+ * be the log of now.
+ */
+void store_follow_log(const struct store *st, int fd);
+
 /* Sessions whose lock is held. */
 size_t store_count_alive(const struct store *st);
 

@@ -150,6 +150,7 @@ static bool watch(struct keeper *k)
 			k->web.pid = 0;
 			return false;
 		}
+		store_follow_log(&k->st, STDERR_FILENO);
 		now = clock_boot_ms();
 		if (store_count_alive(&k->st) > 0)
 			idle_since = 0;

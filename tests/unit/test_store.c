@@ -56,7 +56,8 @@ static void a_left_over_temporary_is_in_nobodys_way(void **state)
 static void an_unknown_or_malformed_name_is_not_found(void **state)
 {
 	static const char *const names[] = {
-		A, "", "..", "../" A, "/etc/passwd", "lock", "locks", "svc.json"
+		A,	       "",     "..",	"../svc-aaaaaaaaaaaaaaaaaaaa",
+		"/etc/passwd", "lock", "locks", "svc.json"
 	};
 	struct session back;
 
@@ -188,6 +189,38 @@ static void the_log_is_kept_small(void **state)
 	assert_int_equal(log_size("log.1"), (1 << 20) + 1);
 }
 
+/* As one that lives for weeks has it on its standard error. */
+static void whose_log_has_gone_writes_to_the_next(void **state)
+{
+	int mine = store_open_log(&shelf);
+	int fd;
+
+	(void)state;
+	assert_true(write(mine, "x", 1) == 1);
+	store_follow_log(&shelf, mine);
+	assert_true(write(mine, "x", 1) == 1);
+	assert_int_equal(log_size("log"), 2);
+	/* Moved aside it is read, and written to, still. */
+	assert_int_equal(renameat(shelf.dir, "log", shelf.dir, "log.1"), 0);
+	close(store_open_log(&shelf));
+	store_follow_log(&shelf, mine);
+	assert_true(write(mine, "x", 1) == 1);
+	assert_int_equal(log_size("log.1"), 3);
+	assert_int_equal(log_size("log"), 0);
+	assert_int_equal(renameat(shelf.dir, "log", shelf.dir, "log.1"), 0);
+	store_follow_log(&shelf, mine);
+	assert_true(write(mine, "xy", 2) == 2);
+	assert_int_equal(log_size("log.1"), 0);
+	assert_int_equal(log_size("log"), 2);
+	close(mine);
+	/* What is no file of its own is left alone. */
+	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	store_follow_log(&shelf, fd);
+	assert_true(write(fd, "x", 1) == 1);
+	assert_int_equal(log_size("log"), 2);
+	close(fd);
+}
+
 static void a_log_that_is_a_link_is_not_opened(void **state)
 {
 	(void)state;
@@ -231,6 +264,7 @@ int main(void)
 		SHELF_TEST(a_forgotten_session_leaves_nothing),
 		SHELF_TEST(a_lock_of_two_names_is_none_of_ours),
 		SHELF_TEST(the_log_is_kept_small),
+		SHELF_TEST(whose_log_has_gone_writes_to_the_next),
 		SHELF_TEST(a_log_that_is_a_link_is_not_opened),
 		SHELF_TEST(a_log_that_is_a_fifo_hangs_nobody),
 		SHELF_TEST(an_overlay_has_its_place_in_dir_snapshots),
