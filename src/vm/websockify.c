@@ -20,7 +20,7 @@ void websockify_command(const struct config *c,
 	argv_add(ret, place->program);
 	argv_add(ret, "--inetd");
 	argv_add(ret, "--heartbeat=30");
-	argv_add(ret, "--token-plugin=TokenFile");
+	argv_add(ret, "--token-plugin=qwd_display.Displays");
 	argv_addf(ret, "--token-source=%s", place->tokens);
 	argv_add(ret, "--auth-plugin=qwd_display.Pages");
 	argv_addf(ret, "--auth-source=%s", place->pages);

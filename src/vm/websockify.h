@@ -41,7 +41,8 @@ struct websockify_place {
 /*
  * Its vector: a pure function.  It shows noVNC unless the web server does, and
  * speaks TLS, and nothing else, with certificate_crt.  Both files are read
- * anew for each viewer (qwd_display.py in dir_libexec).
+ * anew for each viewer, whose number is limited (qwd_display.py in
+ * dir_libexec).
  */
 void websockify_command(const struct config *c,
 			const struct websockify_place *place,

@@ -419,5 +419,38 @@ class OneShot(unittest.TestCase):
             self.assertEqual(port_of(session), 6080)
 
 
+class ManyViewers(unittest.TestCase):
+    """SR26's part of the gateway, which is one for all sessions: what a visitor
+    can use up of it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.site = cls.enterClassContext(Site(options=MANY))
+        cls.session = cls.site.running()
+        cls.other = cls.site.running(memory="0.125")
+
+    def viewer(self, session):
+        stream = self.site.websocket(self.site.token(session))
+        self.addCleanup(stream.close)
+        return stream
+
+    def test_a_display_has_so_many_viewers_and_no_more(self):
+        viewers = [self.viewer(self.session) for _ in range(32)]
+        with self.assertRaises(WebSocketRefused) as refused:
+            self.viewer(self.session)
+        self.assertEqual(refused.exception.status, 503)
+        Vnc(viewers[-1]).screen()
+        Vnc(self.viewer(self.other)).screen()
+        viewers[0].close()
+
+        def opens():
+            try:
+                return self.viewer(self.session)
+            except WebSocketRefused:
+                return None
+
+        Vnc(eventually(opens, 30, "the place of who has left")).screen()
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -169,7 +169,7 @@ static void websockify_behind_the_web_server_shows_no_files(void **state)
 {
 	static const char *const words[] = {
 		"/usr/bin/websockify", "--inetd", "--heartbeat=30",
-		"--token-plugin=TokenFile", "--token-source=/d/tokens",
+		"--token-plugin=qwd_display.Displays", "--token-source=/d/tokens",
 		"--auth-plugin=qwd_display.Pages", "--auth-source=/d/pages",
 		NULL,
 	};
@@ -186,7 +186,7 @@ static void websockify_on_its_own_shows_novnc_and_speaks_tls_only(void **state)
 {
 	static const char *const words[] = {
 		"/usr/bin/websockify", "--inetd", "--heartbeat=30",
-		"--token-plugin=TokenFile", "--token-source=/d/tokens",
+		"--token-plugin=qwd_display.Displays", "--token-source=/d/tokens",
 		"--auth-plugin=qwd_display.Pages", "--auth-source=/d/pages",
 		"--web=/usr/share/novnc", "--ssl-only", "--ssl-version=tlsv1_2",
 		"--cert=/etc/crt", "--key=/etc/key", NULL,
