@@ -1,9 +1,10 @@
 """How Slurm ends jobs, and what is said of their sessions then: the states that
 Slurm itself reports, each brought about by what it stands for.
 
-BOOT_FAIL is not among them: of a node that does not come up in ResumeTimeout
-Slurm 22.05 says NODE_FAIL.  Nor is preemption by quality of service, which needs
-slurmdbd.
+Of a node that does not come up in ResumeTimeout Slurm 22.05 says NODE_FAIL;
+BOOT_FAIL only where the program that makes nodes ready says so itself, by
+slurm_requeue(3), as Slurm's own capmc_resume does.  Preemption by quality of
+service is in test_slurm_accounts.py.
 """
 
 import signal
@@ -17,6 +18,34 @@ CGROUP = pathlib.Path("/sys/fs/cgroup/memory")
 
 def cluster(*changes, **more):
     return Cluster(nodes=1, changes=changes, **more)
+
+
+# What is told of a job whose node could not be made ready, and which may not be
+# put back into the queue: JOB_RECONFIG_FAIL of slurm/slurm.h.
+NOT_READY = """\
+import ctypes, glob, sys
+library = glob.glob("/usr/lib/*/slurm-wlm/libslurmfull.so")[0]
+# Its plugins look for it.
+slurm = ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+slurm.slurm_init(None)
+slurm.slurm_requeue(ctypes.c_uint32(int(sys.argv[1])), ctypes.c_uint32(1 << 17))
+"""
+
+
+def power_saving(timeout):
+    """Nodes that sleep when nothing runs on them."""
+    return (
+        "EnforcePartLimits",
+        "SuspendProgram=/bin/true\nResumeProgram=/bin/true\nSuspendTime=3\n"
+        f"SuspendTimeout=3\nResumeTimeout={timeout}\nSuspendRate=0\nResumeRate=0\nTreeWidth=2\n"
+        "EnforcePartLimits",
+    )
+
+
+def fall_asleep(slurm):
+    asleep = ("sinfo", "--noheader", "--Node", "--partition=vms", "--format=%T")
+    eventually(lambda: slurm.run(*asleep).strip()[-1] in "~%", 60, "the node sleeps")
+    slurm.kill_slurmd(1)
 
 
 def no_memory_cgroup():
@@ -86,18 +115,22 @@ class Ends(unittest.TestCase):
             )  # fmt: skip
 
     def test_a_node_that_does_not_come_up(self):
-        power = (
-            "EnforcePartLimits",
-            "SuspendProgram=/bin/true\nResumeProgram=/bin/true\nSuspendTime=3\n"
-            "SuspendTimeout=3\nResumeTimeout=8\nSuspendRate=0\nResumeRate=0\nTreeWidth=2\n"
-            "EnforcePartLimits",
-        )
-        with cluster(power) as slurm, Site(options=slurm.options()) as site:
-            asleep = ("sinfo", "--noheader", "--Node", "--partition=vms", "--format=%T")
-            eventually(lambda: slurm.run(*asleep).strip()[-1] in "~%", 60, "the node sleeps")
-            slurm.kill_slurmd(1)
+        with cluster(power_saving(8)) as slurm, Site(options=slurm.options()) as site:
+            fall_asleep(slurm)
             self.assert_end(
                 slurm, site, site.create()["name"], "NODE_FAIL", "failed",
+                "The computer of the cluster that was to run it did not start, or has failed.",
+            )  # fmt: skip
+
+    def test_a_node_of_which_is_said_that_it_cannot_be_made_ready(self):
+        with cluster(power_saving(100)) as slurm, Site(options=slurm.options()) as site:
+            fall_asleep(slurm)
+            name = site.create()["name"]
+            job = eventually(lambda: (site.session(name)["job"] or {}).get("id"), 20, "a job")
+            eventually(lambda: slurm.jobs()[job][0] == "CONFIGURING", 30, "the node is woken")
+            slurm.run("python3", "-c", NOT_READY, str(job))
+            self.assert_end(
+                slurm, site, name, "BOOT_FAIL", "failed",
                 "The computer of the cluster that was to run it did not start, or has failed.",
             )  # fmt: skip
 

@@ -101,12 +101,17 @@ def lacking():
     return why or (None if shutil.which("sudo") else "not installed: sudo")
 
 
-@unittest.skipIf(lacking(), lacking())
-class Visitors(unittest.TestCase):
+class VisitorCase(unittest.TestCase):
+    """What is needed for visitors' jobs, on a cluster of one's own choice."""
+
+    @staticmethod
+    def new_cluster():
+        return Cluster(nodes=2)
+
     @classmethod
     def setUpClass(cls):
         cls.enterClassContext(accounts())
-        cls.cluster = cls.enterClassContext(Cluster(nodes=2))
+        cls.cluster = cls.enterClassContext(cls.new_cluster())
         cls.machines = cls.cluster.dir / "machines"
         cls.machines.mkdir()
         cls.jobs = cls.cluster.dir / "visitors"
@@ -204,6 +209,9 @@ class Visitors(unittest.TestCase):
     def owner_of(self, job):
         return self.cluster.run("squeue", "-h", "-j", str(job), "-o", "%u").strip()
 
+
+@unittest.skipIf(lacking(), lacking())
+class Visitors(VisitorCase):
     def test_a_job_is_its_visitors_and_nobody_elses(self):
         """SR8."""
         with self.site() as site:
