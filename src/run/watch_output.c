@@ -30,8 +30,10 @@ enum slurm_state watch_cause(const struct owner *o)
 	const struct watch *w = o->watch;
 	char words[WORDS_MAX + 1] = "";
 
-	/* With a word of the job's own nothing is asked of its output. */
-	if (w->dir >= 0 && !w->final)
+	/* A good end of the job's own word is one.  That something of it has
+	 * failed may be how Slurm's end of it has begun. */
+	if (w->dir >= 0 &&
+	    (!w->final || w->mark.session.state == SESSION_FAILED))
 		read_end(w, words);
 	return slurm_cause(w->job.state, w->marked, words);
 }

@@ -488,6 +488,29 @@ class Slurm(unittest.TestCase):
             self.assertIn("exceeded memory limit", site.words())
             gone(self, self.cluster, site, session["name"])
 
+    def test_slurms_reason_is_told_where_the_job_sees_but_its_beginning(self):
+        """Slurm kills what is in a job one after the other; the first was the
+        one that looked after the guest."""
+        with self.site() as site:
+            session = site.running()
+            name = session["name"]
+            with (job_dir(self.cluster, name) / "output").open("a") as output:
+                output.write("slurmstepd: error: Exceeded job memory limit\n")
+            (owner,) = eldest(
+                [
+                    p
+                    for p in site.processes(name)
+                    if p.role == "owner" and p.pid != web_owner(site, name).pid
+                ]
+            )
+            os.kill(owner.pid, signal.SIGKILL)
+            session = site.wait_state(name, FINAL, 60)
+            self.assertEqual(
+                (session["state"], session["reason"]),
+                ("failed", "It used more memory than its job on the cluster may."),
+            )
+            gone(self, self.cluster, site, name)
+
     def test_a_job_that_is_put_back_into_the_queue_starts_nothing(self):
         with self.site() as site:
             session = site.running()

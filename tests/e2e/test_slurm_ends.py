@@ -67,7 +67,7 @@ class Ends(unittest.TestCase):
         session = site.wait_state(name, FINAL, 180)
         self.assertEqual((session["state"], session["reason"]), (state, reason))
         self.assertEqual(slurm.jobs()[session["job"]["id"]][0], word)
-        self.assertIn(f"session={name} state={word}", site.words())
+        eventually(lambda: f"session={name} state={word}" in site.words(), 5, "a line of the log")
         gone(self, slurm, site, name)
 
     def test_a_job_that_goes_before_it_takes_its_place(self):
