@@ -162,6 +162,7 @@ class TheDemo(unittest.TestCase):
             )
             names = [s["name"] for s in json.loads(told.stdout)["sessions"]]
             self.assertEqual(names, [session["name"]])
+            self.stranger_is_not_entered()
             demo.signal(signal.SIGINT)
             self.assertIn(demo.wait(), (0, -signal.SIGINT, 130))
             after = demo.said().partition("Ready: ")[2]
@@ -169,6 +170,24 @@ class TheDemo(unittest.TestCase):
             for word in ("Error", "error", "***", "line "):
                 self.assertNotIn(word, after)
         self.nothing_left(before)
+
+    def stranger_is_not_entered(self):
+        """A demo that was killed leaves its wrapper behind, and another process,
+        of whom it may be and in a world of its own making, gets the number."""
+        wrapper = self.tree / "build/demo/qwdctl"
+        number = re.search(r"/proc/([0-9]+)/ns/mnt", wrapper.read_text())[1]
+        stranger = subprocess.Popen(["unshare", "--mount", "--fork", "--kill-child",
+                                     "sleep", "1000"])
+        try:
+            kept = self.tree / "kept"
+            kept.write_text(wrapper.read_text().replace(f"/proc/{number}/",
+                                                        f"/proc/{stranger.pid}/"))
+            told = subprocess.run(["sh", kept, "status"], capture_output=True, text=True,
+                                  check=False, timeout=60)
+            self.assertEqual((told.returncode, told.stderr), (1, "make demo is not running\n"))
+        finally:
+            stranger.kill()
+            stranger.wait()
 
     def test_a_login_of_ones_own_can_be_tried_in_it(self):
         """As src/doc/logins/custom.md tells."""
