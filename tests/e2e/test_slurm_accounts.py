@@ -39,8 +39,9 @@ def accounted(slurm, job):
 
     def look():
         line = slurm.run(
-            "sacct", "-X", "--noheader", "--parsable2", f"--jobs={job}", f"--format={wanted}"
-        ).strip()
+            "env", "SLURM_TIME_FORMAT=%s", "sacct", "-X", "--noheader", "--parsable2",
+            f"--jobs={job}", f"--format={wanted}",
+        ).strip()  # fmt: skip
         found = dict(zip(names + times, line.split("|")))
         # What is accounted of a job comes in several messages.
         done = found.get("End") not in (None, "Unknown") and found["Partition"]
@@ -49,7 +50,7 @@ def accounted(slurm, job):
     found = eventually(look, 30, f"job {job} in the accounts")
     for name in times:
         with contextlib.suppress(ValueError):  # a job that never started
-            found[name] = time.mktime(time.strptime(found[name], "%Y-%m-%dT%H:%M:%S"))
+            found[name] = int(found[name])
     return found
 
 
@@ -274,10 +275,9 @@ class Accounts(unittest.TestCase):
             self.assertNotRegex(told, "note: slurm_(account|qos)")
             name = site.create(account="teaching", qos="desktop")["name"]
             self.has_place(site, name)
-            self.assertEqual(
-                site.session(name)["cluster"],
-                {"account": "teaching", "partition": "vms", "qos": "desktop"},
-            )
+            # Its job may have spoken before Slurm was asked again.
+            cluster = {"account": "teaching", "partition": "vms", "qos": "desktop"}
+            eventually(lambda: site.session(name)["cluster"] == cluster, 60, "what its job has")
 
     @unittest.skipUnless(LONG, "slow: waits for Slurm's turns")
     def test_a_job_of_higher_quality_takes_its_place(self):
@@ -333,7 +333,7 @@ class VisitorsAccounts(test_slurm_visitor.VisitorCase):
             ann.wait_state(first, "running")
             # The account that she has by herself, and is charged.
             cluster = {"account": "beamline", "partition": "vms", "qos": "normal"}
-            self.assertEqual(ann.session(first)["cluster"], cluster)
+            eventually(lambda: ann.session(first)["cluster"] == cluster, 60, "what her job has")
             second = ann.create(user="ann", password="any")["name"]
             eventually(
                 lambda: (ann.session(second)["job"] or {}).get("reason") == "AssocMaxJobsLimit",
