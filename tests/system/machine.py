@@ -179,6 +179,8 @@ class Machine:
                 in ("running", "degraded"),
                 self.BOOT_S, "the end of the boot", pause=1,
             )  # fmt: skip
+            # On a busy host the disk may have come too late for systemd.
+            self.run("mountpoint -q /media || mount /media")
         except BaseException as e:
             raise AssertionError(f"no boot ({e}):\n{self.console()}") from e
 
