@@ -87,9 +87,9 @@ def cookie_of(site):
     return {"Cookie": "; ".join(f"{k}={v}" for k, v in visitor.cookies.items())}
 
 
-def everywhere(site, cookie, others):
+def everywhere(site, cookie, servers):
     answer, elapsed = timed(site, "GET", f"{CGI}?manage=1", headers=cookie)
-    if answer.text.count("There is no session on this server") != others:
+    if answer.text.count("There is no session on this server") != servers:
         raise SystemExit("the page does not show all servers")
     return elapsed
 
@@ -112,7 +112,7 @@ def lists(sites):
         if one.agent and len(first) < ROUNDS // 3:
             os.kill(one.agent.pid, signal.SIGKILL)
             eventually(lambda: not one.agent, 10, "the agent's end")
-        view = everywhere(one, cookies[one.name], len(sites) - 1)
+        view = everywhere(one, cookies[one.name], len(sites))
         (first if len(first) < ROUNDS // 3 else later).append(view)
     slowest = max(statistics.median(times) for times in own.values())
     ours = statistics.median(later)
