@@ -76,7 +76,9 @@ class Place:
         eventually(lambda: os.readlink(self.net) != own, 10, "a network namespace")
         run("ip", "link", "add", self.link, "type", "veth", "peer", "name", "eth0",
             "netns", str(self.holder.pid))
-        run("ip", "link", "set", self.link, "master", "bridge", "up")
+        # Without addresses of its own, which come a second later and are a
+        # change of network to a browser.
+        run("ip", "link", "set", self.link, "master", "bridge", "addrgenmode", "none", "up")
         self.inside("ip", "link", "set", "lo", "up")
         self.inside("ip", "address", "add", f"{self.address}/24", "dev", "eth0")
         self.inside("ip", "link", "set", "eth0", "up")
@@ -236,7 +238,7 @@ class Farm:
             run("ip", "link", "add", "bridge", "type", "bridge")
             stack.callback(run, "ip", "link", "delete", "bridge")
             run("ip", "address", "add", f"{OUTSIDE}/24", "dev", "bridge")
-            run("ip", "link", "set", "bridge", "up")
+            run("ip", "link", "set", "bridge", "addrgenmode", "none", "up")
             hosts = pathlib.Path(self.directory, "hosts")
             hosts.write_text("127.0.0.1 localhost\n" + "".join(
                 f"{NET}.{i + 1} {name}\n" for i, name in enumerate(NAMES))

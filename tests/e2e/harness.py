@@ -1080,7 +1080,14 @@ class Browser:
             shutil.rmtree(self.profile, ignore_errors=True)
 
     def get(self, url):
-        self.driver.get(url)
+        """Not what the browser shows, and the driver takes for a page, when an
+        address has come or gone while it was loading."""
+
+        def has_come():
+            self.driver.get(url)
+            return "ERR_NETWORK_CHANGED" not in self.driver.page_source
+
+        eventually(has_come, 10, f"{url}, on a network that stays")
 
     @property
     def url(self):
