@@ -315,7 +315,13 @@ class VisitorsAccounts(test_slurm_visitor.VisitorCase):
 
     def setUp(self):
         self.slurm = self.cluster
-        self.slurm.manage("delete user bob", check=False)  # there may be none
+
+        def forgotten():
+            # Slurm deletes nobody of whom it thinks that a job of his runs.
+            self.slurm.manage("delete user bob", check=False)
+            return not self.slurm.manage("show user bob").strip()
+
+        eventually(forgotten, 60, "nobody knows bob")
         self.slurm.manage("modify user ann account=beamline set maxjobs=-1", check=False)
 
     def made(self, site, user, **fields):
