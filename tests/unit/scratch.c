@@ -1,5 +1,6 @@
 #include "scratch.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "sys/file.h"
 
 char scratch_path[4096];
 int scratch_fd = -1;
@@ -60,4 +63,18 @@ void scratch_write(const char *name, const void *bytes, size_t len)
 void scratch_puts(const char *name, const char *text)
 {
 	scratch_write(name, text, strlen(text));
+}
+
+size_t scratch_count(int dirfd, const char *path)
+{
+	DIR *dir = file_entries(
+		openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	const struct dirent *entry;
+	size_t count = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL)
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
 }

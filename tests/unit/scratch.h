@@ -20,4 +20,8 @@ int scratch_remove(void **state);
 void scratch_write(const char *name, const void *bytes, size_t len);
 void scratch_puts(const char *name, const char *text);
 
+/* How many entries the folder at `path` below `dirfd` has, but for those whose
+ * names begin with a dot; one that is not there fails the test. */
+size_t scratch_count(int dirfd, const char *path);
+
 #endif

@@ -357,16 +357,7 @@ static void a_login_that_is_not_used_ends_and_use_seldom_writes(void **state)
 
 static size_t count_logins(void)
 {
-	DIR *dir = file_entries(openat(scratch_fd, SHELF_STORE "/logins",
-				       O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	const struct dirent *entry;
-	size_t count = 0;
-
-	assert_non_null(dir);
-	while ((entry = readdir(dir)) != NULL)
-		count += entry->d_name[0] != '.';
-	closedir(dir);
-	return count;
+	return scratch_count(scratch_fd, SHELF_STORE "/logins");
 }
 
 static void is_in(const char *cookie, const char *user)

@@ -218,16 +218,7 @@ static void move_times(long long ms)
 
 static size_t files(void)
 {
-	AUTO_CLOSE int fd = openat(store.dir, "throttle", O_RDONLY);
-	DIR *dir = fdopendir(dup(fd));
-	const struct dirent *entry;
-	size_t count = 0;
-
-	assert_non_null(dir);
-	while ((entry = readdir(dir)) != NULL)
-		count += entry->d_name[0] != '.';
-	closedir(dir);
-	return count;
+	return scratch_count(store.dir, "throttle");
 }
 
 static void what_is_older_than_the_window_is_forgotten(void **state)
